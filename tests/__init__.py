@@ -1,0 +1,1 @@
+"""The test suite of Postfach: rooms mirror the packages, `system/` drives the product from outside."""

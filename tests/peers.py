@@ -1,0 +1,231 @@
+"""The programs beyond Python that tests need, and a private PostgreSQL for the session.
+
+A missing program skips the test and names the Debian package to install; with `POSTFACH_TEST_REQUIRE_ALL=1`
+it fails the test.
+"""
+
+import atexit
+import functools
+import getpass
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+GUARD = Path(__file__).with_name("guard.py")
+START_SECONDS = 60
+
+# Fewer syncs make the suite quick; a test about durability kills the server process, never the database.
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+@dataclass(frozen=True)
+class Program:
+    """Where a program may lie and which Debian package brings it."""
+
+    package: str
+    places: tuple[str, ...]
+
+
+PROGRAMS = {
+    "postgresql": Program("postgresql", ("/usr/lib/postgresql/*/bin/postgres", "postgres")),
+    "chromium": Program("chromium", ("chromium", "chromium-browser", "google-chrome")),
+    "dovecot": Program("dovecot-imapd", ("dovecot", "/usr/sbin/dovecot")),
+    "postfix": Program("postfix", ("postfix", "/usr/sbin/postfix")),
+}
+
+
+def find(name: str) -> str | None:
+    """The path of a program of `PROGRAMS`, the newest where there are several, or None."""
+    for place in PROGRAMS[name].places:
+        if "*" in place:
+            found = sorted(map(str, Path("/").glob(place.lstrip("/"))), key=_version)
+            if found:
+                return found[-1]
+        elif path := shutil.which(place):
+            return path
+    return None
+
+
+def require(name: str) -> str:
+    """The path of a program; skips the test, or fails it where everything is required, when it is missing."""
+    path = find(name)
+    if path is None:
+        missing(f"{name} is missing, install the package {PROGRAMS[name].package}")
+    return path
+
+
+def missing(reason: str) -> NoReturn:
+    """Ends the running test: skipped, or failed where POSTFACH_TEST_REQUIRE_ALL is 1."""
+    if os.environ.get("POSTFACH_TEST_REQUIRE_ALL") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A port of the loopback address that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class PostgreSQL:
+    """A private cluster. It ends with the process that made it, however that ends.
+
+    `durable` keeps every sync on, for tests that crash the database itself.
+    """
+
+    def __init__(self, postgres: str, *, durable: bool = False) -> None:
+        self._programs = Path(postgres).parent
+        self._folder = Path(tempfile.mkdtemp(prefix="postfach-pg-"))
+        # The server is another user when the suite runs as root.
+        self._folder.chmod(0o755)
+        self._data = self._folder / "data"
+        self._data.mkdir(mode=0o700)
+        self._account = "postgres" if os.geteuid() == 0 else getpass.getuser()
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, self._account)
+            shutil.chown(self._data, self._account)
+        self.port = free_port()
+        self.user = "postfach"
+        self._password = secrets.token_urlsafe(18)
+        self._names = 0
+        try:
+            self._initialise()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        self._guard = self._start(() if durable else QUICK)
+        self._wait()
+        self.run_sql(f"CREATE ROLE {self.user} LOGIN NOSUPERUSER NOCREATEDB PASSWORD '{self._password}'")
+
+    def fresh_database(self, template: str = "template0") -> str:
+        """The URL of a new database that the unprivileged role owns: empty, or a copy of `template`.
+
+        A template is the name of a database that nobody is connected to.
+        """
+        self._names += 1
+        name = f"test_{self._names}_{secrets.token_hex(4)}"
+        self.run_sql(f"CREATE DATABASE {name} OWNER {self.user} TEMPLATE {template}")
+        return f"postgresql://{self.user}:{self._password}@127.0.0.1:{self.port}/{name}"
+
+    def drop_database(self, url: str) -> None:
+        """Removes a database of `fresh_database`, whoever is still connected."""
+        self.run_sql(f"DROP DATABASE IF EXISTS {database_name(url)} WITH (FORCE)")
+
+    def run_sql(self, statement: str, database: str = "postgres") -> str:
+        """Runs a statement as the superuser and returns its rows: columns by `|`, rows by line."""
+        done = subprocess.run(
+            [
+                str(self._programs / "psql"),
+                *("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"),
+                *(f"--host={self._folder}", f"--port={self.port}", f"--username={self._account}"),
+                f"--dbname={database}",
+                f"--command={statement}",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.environ["PATH"], "PGPASSWORD": self._password},
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"psql: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def stop(self) -> None:
+        """Ends the cluster and removes its folder. More than once is allowed."""
+        if self._guard.stdin and not self._guard.stdin.closed:
+            self._guard.stdin.close()
+        self._guard.wait(30)
+
+    def _initialise(self) -> None:
+        secret = self._folder / "secret"
+        secret.write_text(self._password + "\n")
+        if os.geteuid() == 0:
+            shutil.chown(secret, self._account)
+        done = subprocess.run(
+            self._as_account(
+                str(self._programs / "initdb"),
+                *(f"--pgdata={self._data}", f"--username={self._account}", f"--pwfile={secret}"),
+                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
+            ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        secret.unlink()
+        if done.returncode != 0:
+            raise RuntimeError(f"initdb: {done.stderr.strip()}")
+
+    def _start(self, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        command = self._as_account(
+            str(self._programs / "postgres"),
+            *("-D", str(self._data), "-p", str(self.port), "-k", str(self._folder)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "shared_buffers=64MB"),
+            *(part for setting in settings for part in ("-c", setting)),
+        )
+        log = (self._folder / "log").open("wb")
+        with log:
+            guard = subprocess.Popen(
+                [sys.executable, str(GUARD), str(self._folder), str(signal.SIGINT.value), *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        atexit.register(self.stop)
+        return guard
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.run_sql("SELECT 1")
+            except RuntimeError:
+                if time.monotonic() > deadline or self._guard.poll() is not None:
+                    words = (self._folder / "log").read_text()
+                    self.stop()
+                    raise RuntimeError(f"PostgreSQL did not start: {words}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    @staticmethod
+    def _as_account(*command: str) -> list[str]:
+        if os.geteuid() != 0:
+            return list(command)
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+
+
+@functools.cache
+def postgresql() -> PostgreSQL:
+    """The cluster of this session, started at the first call; skips the test where it is not installed."""
+    return PostgreSQL(require("postgresql"))
+
+
+def stop_all() -> None:
+    """Ends what this session started."""
+    if postgresql.cache_info().currsize:
+        postgresql().stop()
+        postgresql.cache_clear()
+
+
+def database_name(url: str) -> str:
+    """The name at the end of a PostgreSQL URL."""
+    return url.rpartition("/")[2]
+
+
+def _version(path: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", path))
