@@ -262,7 +262,7 @@ def page(
     last: int | None = None,
     before: int | None = None,
 ) -> Page[Item]:
-    """The slice that Relay asks for, 50 by default, 100 at most; `after` and `before` are positions in `items`.
+    """The slice that Relay asks for, 50 by default, 100 at most; `after` and `before` are positions.
 
     Raises:
         ValueError: both `first` and `last`, or one of them not from 1 to 100.
