@@ -73,12 +73,12 @@ $(BIN)/python:
 
 $(VENV)/.installed: requirements/build.txt requirements/runtime.txt requirements/dev.txt | $(BIN)/python
 	@echo 'Installing the pinned dependencies …'
-	@$(PIP) install --quiet --require-hashes $(addprefix -r ,$^)
+	@$(PIP) install --quiet --quiet --require-hashes $(addprefix -r ,$^)
 	@touch $@
 
 $(VENV)/.postfach: pyproject.toml requirements/runtime.in $(VENV)/.installed
 	@echo 'Installing the command $(BIN)/postfach …'
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # node and npm of a Python package, under their usual names.

@@ -1,0 +1,1 @@
+"""Whether the schema keeps the contract with clients, and says what every part of it means."""
