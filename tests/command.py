@@ -1,0 +1,143 @@
+"""The command `postfach` as an operator runs it: once, or as a server that can be ended and killed."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests import peers
+
+COMMAND = str(Path(sys.executable).with_name("postfach"))
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended: its exit code and what it wrote."""
+
+    code: int
+    output: str
+    error: str
+
+
+def run(
+    environment: Mapping[str, str], *arguments: str, text: str | None = None, seconds: float = 300
+) -> Finished:
+    """Runs `postfach ARGUMENTS` to its end, with `text` on standard input."""
+    done = subprocess.run(
+        [COMMAND, *arguments],
+        input=text or "",
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(environment),
+        timeout=seconds,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def run_well(environment: Mapping[str, str], *arguments: str, text: str | None = None) -> str:
+    """The same for a command that must succeed; returns its standard output."""
+    done = run(environment, *arguments, text=text)
+    assert done.code == 0, f"postfach {' '.join(arguments)} ended with {done.code}: {done.error}"
+    return done.output
+
+
+class Server:
+    """`postfach serve` on a free port of the loopback address.
+
+    Used as a context manager it is ready inside, and ended outside. What it writes goes to files in `folder`.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, *options: str) -> None:
+        self.port = peers.free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.socket_url = f"ws://127.0.0.1:{self.port}/graphql"
+        self._options = options
+        self._environment = {"POSTFACH_PUBLIC_URL": self.url, **environment}
+        self._output = folder / f"server-{self.port}.out"
+        self._error = folder / f"server-{self.port}.err"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running process."""
+        assert self._process is not None, "the server was not started"
+        return self._process
+
+    @property
+    def written(self) -> str:
+        """Everything that the server wrote since it was made, standard output first."""
+        return self._output.read_text() + self._error.read_text()
+
+    def launch(self) -> None:
+        """Starts the process and does not wait until it is ready."""
+        assert self._process is None or self._process.poll() is not None, "the server still runs"
+        with self._output.open("ab") as output, self._error.open("ab") as error:
+            self._process = subprocess.Popen(
+                [COMMAND, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=error,
+                env=self._environment,
+            )
+
+    def start(self) -> None:
+        """Starts the process and waits until it answers that it is ready."""
+        self.launch()
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Returns when /readyz answers 200.
+
+        Raises:
+            RuntimeError: the process ended before, or the time was up.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        with httpx.Client(trust_env=False) as http:
+            while time.monotonic() < deadline:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"the server ended with {self.process.returncode}: {self.written}")
+                try:
+                    if http.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.02)
+        self.kill()
+        raise RuntimeError(f"the server was not ready in time: {self.written}")
+
+    def stop(self) -> int:
+        """Asks the process to finish what is under way and to end; returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Ends the process at once, as `kill -9` does."""
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()

@@ -1,0 +1,88 @@
+"""What every test may use: both databases, the environment of the command, the application, a client."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests import command, peers
+from tests.client import Client, inside
+from tests.databases import KINDS, Template, fresh_database, settings_environment
+
+
+def pytest_sessionfinish() -> None:
+    """Ends the peers, whatever became of the tests."""
+    peers.stop_all()
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Every test that touches storage runs on both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """A new, empty database."""
+    with fresh_database(database_kind, tmp_path) as url:
+        yield url
+
+
+class Migrated:
+    """A template for each kind of database; `databases` keeps them until it is closed."""
+
+    def __init__(self, folders: pytest.TempPathFactory, databases: ExitStack) -> None:
+        self._folders = folders
+        self._databases = databases
+        self._templates: dict[str, Template] = {}
+
+    def template(self, kind: str) -> Template:
+        """The template of this kind; an empty import makes it."""
+        if kind not in self._templates:
+            folder = self._folders.mktemp(f"template-{kind}")
+            url = self._databases.enter_context(fresh_database(kind, folder))
+            command.run_well(settings_environment(url, folder), "import", "-")
+            self._templates[kind] = Template.of(url)
+        return self._templates[kind]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
+    """Databases that are up to date, to be copied; made by the command when they are first wanted."""
+    with ExitStack() as databases:
+        yield Migrated(tmp_path_factory, databases)
+
+
+@pytest.fixture
+def migrated_database_url(database_kind: str, migrated: Migrated, tmp_path: Path) -> Iterator[str]:
+    """A new database that is up to date and holds nothing."""
+    with migrated.template(database_kind).copied(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def environment(migrated_database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of the command, for a database that is up to date."""
+    return settings_environment(migrated_database_url, tmp_path)
+
+
+@pytest_asyncio.fixture
+async def app(environment: dict[str, str]) -> AsyncIterator[Any]:
+    """The application in this process, started."""
+    # Imported when a test wants it: the tests of the suite's own tools need no product.
+    from server.app import create_app  # noqa: PLC0415
+    from server.settings import Settings  # noqa: PLC0415
+
+    application = create_app(Settings.load(environment))
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest_asyncio.fixture
+async def client(app: Any) -> AsyncIterator[Client]:  # noqa: ANN401 - an ASGI application has no common type
+    """A client without a session of the application."""
+    async with inside(app) as opened:
+        yield opened
