@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 GRAPHIQL := server/graphiql
+GRAPHIQL_SOURCES := $(shell find $(GRAPHIQL) -type d '(' -name node_modules -o -name dist ')' -prune -o -type f -print 2>/dev/null)
 
 # The first Python that runs, is new enough and can make environments. Another one: make setup PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python; do \
@@ -35,12 +36,13 @@ run: setup ## serve a demonstration agency on http://127.0.0.1:8000 with the emb
 test: setup ## run the whole test suite (one test: make test ARGS="-k name")
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.postfach ## check style, format, types, the floors of the house and the contract
+lint: setup ## check style, format, types, the floors of the house and the contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.contract.check
+	@if [ -d $(GRAPHIQL)/node_modules ]; then PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(GRAPHIQL) run --silent check; fi
 
 format: $(VENV)/.postfach ## put the code into the house's format
 	$(BIN)/ruff check --fix-only .
@@ -89,17 +91,16 @@ $(BIN)/npm: $(VENV)/.installed
 
 # The page needs npm's registry once. Without it everything but GraphiQL works, so only CI stops here.
 # This npm has no configuration beside it, so it takes that of the machine's own npm, where there is one.
-$(VENV)/.graphiql: $(BIN)/npm $(wildcard $(addprefix $(GRAPHIQL)/,*.json *.html *.js *.mjs *.ts src/* src/*/*))
-	@if [ ! -f $(GRAPHIQL)/package-lock.json ]; then exit 0; fi; \
-	echo 'Building the GraphiQL page …'; \
-	machine=$$(npm config get globalconfig 2>/dev/null); \
+$(VENV)/.graphiql: $(BIN)/npm $(GRAPHIQL_SOURCES)
+	@echo 'Building the GraphiQL page …'
+	@machine=$$(npm config get globalconfig 2>/dev/null); \
 	[ -z "$$machine" ] || export NPM_CONFIG_GLOBALCONFIG="$${NPM_CONFIG_GLOBALCONFIG:-$$machine}"; \
 	export PATH="$(CURDIR)/$(BIN):$$PATH"; \
-	if npm --prefix $(GRAPHIQL) ci --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retries=1; then \
+	if npm --prefix $(GRAPHIQL) ci --loglevel=error --fetch-retries=1 >$(VENV)/npm.log 2>&1; then \
 		npm --prefix $(GRAPHIQL) run --silent build && touch $@; \
 	elif [ "$$CI" = true ]; then \
-		echo 'The packages of the GraphiQL page could not be installed.' >&2; exit 1; \
+		cat $(VENV)/npm.log >&2; exit 1; \
 	else \
-		echo 'Warning: the packages of the GraphiQL page could not be installed (npm says why above). Everything else' \
-			'works; the next make setup tries again.' >&2; \
+		echo 'Warning: GraphiQL is not built, since npm could not install its packages ($(VENV)/npm.log says why).' \
+			'Everything else works; the next make setup tries again.' >&2; \
 	fi
