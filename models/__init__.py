@@ -1,0 +1,1 @@
+"""What is stored, and the rule that says who may see it."""

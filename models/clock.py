@@ -1,0 +1,18 @@
+"""The server's clock: the only place that asks what time it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+MICROSECOND = timedelta(microseconds=1)
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def now() -> datetime:
+    """Return the present instant in UTC, to the microsecond."""
+    return datetime.now(UTC)
+
+
+def next_moment(last: datetime) -> datetime:
+    """Return the next moment at a mailbox whose newest is `last`: now, but always later than that, even if the clock went back."""
+    return max(now(), last + MICROSECOND)

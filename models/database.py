@@ -1,0 +1,412 @@
+"""The way to the database: statements, and units of work.
+
+Statements are written once, in PostgreSQL's words, with `$1`, `$2` … for parameters; for SQLite `translate` turns them into its own.
+Rows come back as mappings with the same Python values on both: `UUID`, aware `datetime`, `bool`.
+
+A unit of work is one function in one transaction. It runs in a task of its own, so that a client that goes away or a sibling
+field that fails cannot leave a transaction half done or a connection lost; and what is to be told to the world is told after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import asyncpg
+import orjson
+from tortoise import Tortoise
+from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.fields import BooleanField, UUIDField
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.models import Model
+from tortoise.transactions import in_transaction
+
+from models import tables
+from models.fields import InstantField, instant_from_text, instant_to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from tortoise.backends.base.client import BaseDBAsyncClient
+
+Row = "Mapping[str, Any]"
+T = TypeVar("T")
+
+log = logging.getLogger("postfach.database")
+
+SQLITE_BUSY_MILLISECONDS = 30_000
+POOL_SIZE = 16
+RETRIES = 5
+MIGRATION_LOCK = 0x706F7374
+
+
+class DatabaseUrlError(ValueError):
+    """The address of the database does not parse; says what was expected."""
+
+
+class DatabaseUnavailableError(Exception):
+    """The database can't be reached or is too busy; trying again later may help."""
+
+
+@dataclass(frozen=True)
+class DatabaseUrl:
+    """Where the database is. `str()` never shows the password."""
+
+    dialect: str
+    path: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    host: str = ""
+    port: int = 5432
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> DatabaseUrl:
+        """Read `sqlite:///ABSOLUTE/PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`."""
+        try:
+            parts = urlsplit(text)
+            port = parts.port or 5432
+        except ValueError as error:
+            raise DatabaseUrlError(cls.expected()) from error
+        if (
+            parts.scheme == "sqlite"
+            and not parts.netloc
+            and parts.path.startswith("/")
+            and len(parts.path) > 1
+        ):
+            return cls("sqlite", path=unquote(parts.path))
+        name = unquote(parts.path.removeprefix("/"))
+        if parts.scheme == "postgresql" and parts.hostname and parts.username and name and "/" not in name:
+            return cls(
+                "postgresql",
+                user=unquote(parts.username),
+                password=unquote(parts.password or ""),
+                host=parts.hostname,
+                port=port,
+                name=name,
+            )
+        raise DatabaseUrlError(cls.expected())
+
+    @staticmethod
+    def expected() -> str:
+        """Say what an address looks like."""
+        return "sqlite:///ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
+
+    def __str__(self) -> str:
+        if self.dialect == "sqlite":
+            return f"sqlite://{self.path}"
+        return f"postgresql://{self.user}@{self.host}:{self.port}/{self.name}"
+
+    def tortoise_config(self, pool_size: int) -> dict[str, Any]:
+        """Return Tortoise's configuration for this database."""
+        if self.dialect == "sqlite":
+            connection = {
+                "engine": "models.sqlite_engine",
+                "credentials": {
+                    "file_path": self.path,
+                    "journal_mode": "WAL",
+                    "synchronous": "FULL",
+                    "foreign_keys": "ON",
+                    "busy_timeout": SQLITE_BUSY_MILLISECONDS,
+                },
+            }
+        else:
+            connection = {
+                "engine": "tortoise.backends.asyncpg",
+                "credentials": {
+                    "host": self.host,
+                    "port": self.port,
+                    "user": self.user,
+                    "password": self.password or None,
+                    "database": self.name,
+                    "minsize": 1,
+                    "maxsize": pool_size,
+                    "server_settings": {"application_name": "postfach", "timezone": "UTC"},
+                },
+            }
+        return {
+            "connections": {"default": connection},
+            "apps": {
+                "models": {
+                    "models": ["models.tables"],
+                    "default_connection": "default",
+                    "migrations": "models.migrations",
+                }
+            },
+            "use_tz": True,
+            "timezone": "UTC",
+        }
+
+
+# ---------------------------------------------------------------- statements in SQLite's words
+
+_ANY = re.compile(r"= ANY\(\$(\d+)(?:::\w+\[\])?\)")
+_CAST = re.compile(r"::\w+(?:\[\])?")
+_LOCK = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE)\b(?: OF \w+)?")
+
+
+@lru_cache(maxsize=1024)
+def translate(statement: str) -> str:
+    """Turn a statement written for PostgreSQL into SQLite's words.
+
+    `= ANY($1::uuid[])` looks into a JSON list, casts and row locks go: a transaction on SQLite holds the whole database.
+    """
+    statement = _ANY.sub(r"IN (SELECT value FROM json_each($\1))", statement)
+    return _LOCK.sub("", _CAST.sub("", statement))
+
+
+def to_sqlite(value: Any) -> Any:  # noqa: ANN401 (any value that a statement takes)
+    """Return a parameter as SQLite stores it."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return instant_to_text(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return orjson.dumps([to_sqlite(item) for item in value]).decode()
+    if isinstance(value, str):
+        return str(value)
+    return value
+
+
+def _uuid(value: Any) -> Any:  # noqa: ANN401
+    return UUID(value) if isinstance(value, str) else value
+
+
+def _instant(value: Any) -> Any:  # noqa: ANN401
+    return instant_from_text(value) if isinstance(value, str) else value
+
+
+def _boolean(value: Any) -> Any:  # noqa: ANN401
+    return None if value is None else bool(value)
+
+
+def _column_readers() -> dict[str, Callable[[Any], Any]]:
+    """Derive from the models how each column of SQLite is read; a name means the same in every table."""
+    readers: dict[str, Callable[[Any], Any]] = {}
+    models = [item for item in vars(tables).values() if isinstance(item, type) and issubclass(item, Model)]
+    for model in models:
+        if model is Model:
+            continue
+        for name, column in model._meta.fields_map.items():  # noqa: SLF001 (Tortoise keeps its fields there)
+            if isinstance(column, UUIDField):
+                readers[name] = _uuid
+            elif isinstance(column, InstantField):
+                readers[name] = _instant
+            elif isinstance(column, BooleanField):
+                readers[name] = _boolean
+    return readers
+
+
+_READERS = _column_readers()
+
+
+@lru_cache(maxsize=4096)
+def _reader(column: str) -> Callable[[Any], Any] | None:
+    if column in _READERS:
+        return _READERS[column]
+    if column.endswith("_id") and column != "message_id":
+        return _uuid
+    if column.endswith("_at"):
+        return _instant
+    if column.startswith(("is_", "has_")):
+        return _boolean
+    return None
+
+
+def from_sqlite(rows: Iterable[sqlite3.Row]) -> list[dict[str, Any]]:
+    """Return rows of SQLite with the values that PostgreSQL would have given."""
+    result: list[dict[str, Any]] = []
+    readers: list[tuple[str, Callable[[Any], Any] | None]] | None = None
+    for row in rows:
+        if readers is None:
+            readers = [(name, _reader(name)) for name in row.keys()]  # noqa: SIM118 (a Row iterates its values)
+        result.append(
+            {
+                name: value if reader is None else reader(value)
+                for (name, reader), value in zip(readers, tuple(row), strict=True)
+            }
+        )
+    return result
+
+
+# ---------------------------------------------------------------- connections
+
+
+class Statements:
+    """Runs statements on one Tortoise client: the pool's, or a transaction's."""
+
+    def __init__(self, client: BaseDBAsyncClient, database: Database) -> None:
+        self.client = client
+        self.database = database
+        self.is_sqlite = database.url.dialect == "sqlite"
+
+    async def fetch(self, statement: str, *parameters: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401
+        """Return the rows of a statement.
+
+        Raises `IntegrityError` where a constraint refuses, `DatabaseUnavailableError` where the database is not there.
+        """
+        self.database.count(statement)
+        if self.is_sqlite:
+            named = {str(number): to_sqlite(value) for number, value in enumerate(parameters, 1)}
+            try:
+                async with self.client.acquire_connection() as connection:
+                    rows = await connection.execute_fetchall(translate(statement), named)
+            except sqlite3.IntegrityError as error:
+                raise IntegrityError(error) from error
+            except sqlite3.OperationalError as error:
+                raise _sqlite_failure(error) from error
+            return from_sqlite(rows)
+        try:
+            async with self.client.acquire_connection() as connection:
+                return cast("Sequence[Mapping[str, Any]]", await connection.fetch(statement, *parameters))
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise IntegrityError(error) from error
+        except UNAVAILABLE as error:
+            raise DatabaseUnavailableError(str(error)) from error
+
+    async def fetch_one(self, statement: str, *parameters: Any) -> Mapping[str, Any] | None:  # noqa: ANN401
+        """Return the first row, or None."""
+        rows = await self.fetch(statement, *parameters)
+        return rows[0] if rows else None
+
+    async def execute(self, statement: str, *parameters: Any) -> None:  # noqa: ANN401
+        """Run a statement whose rows don't matter."""
+        await self.fetch(statement, *parameters)
+
+
+UNAVAILABLE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+REPEATABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+def _sqlite_failure(error: sqlite3.OperationalError) -> Exception:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+    }:
+        return DatabaseUnavailableError(str(error))
+    return OperationalError(error)
+
+
+class Unit(Statements):
+    """A unit of work: statements in one transaction, and what to do when it has committed."""
+
+    def __init__(self, client: BaseDBAsyncClient, database: Database) -> None:
+        super().__init__(client, database)
+        self._afterwards: list[Callable[[], None]] = []
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Run `action` once the transaction has committed, and only then."""
+        self._afterwards.append(action)
+
+    async def lock_agency(self, agency_id: UUID, *, alone: bool = False) -> None:
+        """Wait for the agency's lock and hold it until the end of the unit.
+
+        Every unit that writes for an agency takes it first. `alone` keeps all others out: for what decides rights (VIP, modules, roles,
+        levels, states), so that nothing is booked or assigned in between by rights that no longer hold.
+        """
+        if not self.is_sqlite:
+            kind = "" if alone else "_shared"
+            await self.execute(f"SELECT pg_advisory_xact_lock{kind}($1)", _lock_key(agency_id))
+
+    def finish(self) -> None:
+        """Do what was to be done after the commit."""
+        for action in self._afterwards:
+            action()
+
+
+def _lock_key(agency_id: UUID) -> int:
+    return int.from_bytes(agency_id.bytes[:8], "big", signed=True)
+
+
+class Database(Statements):
+    """The open database of this process."""
+
+    def __init__(self, url: DatabaseUrl) -> None:
+        self.url = url
+        self.is_sqlite = url.dialect == "sqlite"
+        self.database = self
+        self.observer: Callable[[str], None] | None = None
+
+    @classmethod
+    async def open(cls, url: DatabaseUrl, pool_size: int = POOL_SIZE) -> Database:
+        """Connect. Raises `DatabaseUnavailableError` when the database is not there."""
+        database = cls(url)
+        await Tortoise.init(config=url.tortoise_config(pool_size), _enable_global_fallback=True)
+        database.client = Tortoise.get_connection("default")
+        try:
+            await database.fetch("SELECT 1 AS one")
+        except BaseException as error:
+            await Tortoise.close_connections()
+            if isinstance(error, OperationalError | sqlite3.Error | asyncpg.PostgresError):
+                raise DatabaseUnavailableError(str(error)) from error
+            raise
+        return database
+
+    async def close(self) -> None:
+        """Close every connection; without it the process would not end."""
+        await Tortoise.close_connections()
+
+    def count(self, statement: str) -> None:
+        """Tell the observer, where there is one, that a statement is about to run."""
+        if self.observer is not None:
+            self.observer(statement)
+
+    async def migrate(self) -> None:
+        """Bring the tables up to date: all steps or none, one process at a time, the others wait."""
+        config = self.url.tortoise_config(1)["apps"]
+        async with in_transaction("default") as client:
+            if not self.is_sqlite:
+                await client.execute_query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK])
+            executor = MigrationExecutor(client, config)
+            # Asking for a table that is not there would spoil PostgreSQL's transaction.
+            await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001
+            await executor.migrate()
+
+    async def pending_migrations(self) -> list[str]:
+        """Return the names of the steps that `migrate` would take."""
+        executor = MigrationExecutor(self.client, self.url.tortoise_config(1)["apps"])
+        try:
+            return [step.migration.name for step in await executor.plan()]
+        except (OperationalError, asyncpg.PostgresError):
+            return ["all"]
+
+    async def transact(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        """Run `work` in one transaction and return what it returns.
+
+        It is run to its end whatever becomes of the caller, and repeated when the database asks for that (a deadlock). An exception
+        rolls everything back and is raised on.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._transact(work)))
+
+    async def _transact(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        for attempt in range(1, RETRIES + 1):
+            try:
+                async with in_transaction("default") as client:
+                    unit = Unit(client, self)
+                    result = await work(unit)
+            except REPEATABLE:
+                if attempt == RETRIES:
+                    raise
+                continue
+            except UNAVAILABLE as error:
+                raise DatabaseUnavailableError(str(error)) from error
+            unit.finish()
+            return result
+        raise AssertionError

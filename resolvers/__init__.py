@@ -1,0 +1,1 @@
+"""What a field does: plain functions of a request and its arguments, one module a subject."""

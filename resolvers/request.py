@@ -1,0 +1,62 @@
+"""Who asks, and what a request has at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from models.tables import ReadLevel, Role
+from resolvers.errors import UnauthenticatedError
+
+if TYPE_CHECKING:
+    from models.database import Database
+    from resolvers.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The signed-in user as the database knew it when the request began. Always active."""
+
+    id: UUID
+    agency_id: UUID | None
+    login: str
+    role: Role
+    activity_read_level: ReadLevel
+    agents_log_read_level: ReadLevel
+    session_id: UUID
+
+    @property
+    def administers(self) -> bool:
+        """May change the agency's settings."""
+        return self.role is Role.ADMINISTRATOR
+
+    @property
+    def manages_accounts(self) -> bool:
+        """Is the provider's contact: belongs to no agency and switches modules."""
+        return self.role is Role.ACCOUNT_MANAGER
+
+
+@dataclass(slots=True)
+class Request:
+    """One operation's surroundings. `batches` holds what its fields load together."""
+
+    database: Database
+    services: Services
+    viewer: Viewer | None = None
+    remote_address: str | None = None
+    batches: dict[Any, Any] = field(default_factory=dict)
+
+    def signed_in(self) -> Viewer:
+        """Return the viewer. Raises `UnauthenticatedError` when nobody is signed in."""
+        if self.viewer is None:
+            raise UnauthenticatedError
+        return self.viewer
+
+    def member(self) -> tuple[Viewer, UUID] | None:
+        """Return the viewer and his or her agency, or None for an account manager.
+
+        Raises `UnauthenticatedError` when nobody is signed in.
+        """
+        viewer = self.signed_in()
+        return None if viewer.agency_id is None else (viewer, viewer.agency_id)
