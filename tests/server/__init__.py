@@ -1,0 +1,1 @@
+"""Tests of the doors: the HTTP app, the command line, the demonstration."""
