@@ -134,6 +134,12 @@ class Client:
         self.viewer_id = payload["viewer"]["id"]
         self.login = login
 
+    def over(self, other: "Client") -> "Client":
+        """The same session over the connections of another client, in another event loop perhaps."""
+        same = Client(other.http, self.token)
+        same.refresh_token, same.viewer_id, same.login = self.refresh_token, self.viewer_id, self.login
+        return same
+
     async def _sign_in(self, login: str, password: str, session: Session, new_password: str | None) -> Json:
         variables = {"login": login, "password": password, "session": session, "newPassword": new_password}
         payload = await self.payload(SIGN_IN, variables)

@@ -60,6 +60,15 @@ def random_world(random: Random, number: int, size: Size | None = None) -> World
     return _Drawing(random, f"w{number}", size or Size()).world()
 
 
+def more_mails(random: Random, world: World, number: int, count: int) -> tuple[Mail, ...]:
+    """Further mails of the world's first agency, at the same mailboxes, on the same days, and none it has."""
+    drawing = _Drawing(random, f"w{number}", Size())
+    drawing.take_moments_of(world)
+    known = {identity(mail) for mail in world.mails}
+    drawn = drawing.mails(world, world.agencies[0], count)
+    return tuple(mail for mail in drawn if identity(mail) not in known)
+
+
 def worlds(number: int) -> strategies.SearchStrategy[World]:
     """The same for Hypothesis, of any size, so that it shrinks what it draws."""
     sizes = strategies.builds(
@@ -96,8 +105,12 @@ class _Drawing:
             for period in self._periods(user, mailbox)
         )
         world = World((first, second), users, mailboxes, periods)
-        mails = (*self._mails(world, first, self._size.mails), *self._mails(world, second, small.mails))
+        mails = (*self.mails(world, first, self._size.mails), *self.mails(world, second, small.mails))
         return replace(world, mails=mails)
+
+    def take_moments_of(self, world: World) -> None:
+        """From now on draws the moments that the world's bookings have, so that new ones tie with them."""
+        self._grid = [booking.at for mail in world.mails for booking in mail.bookings] or self._grid
 
     def _agency(self, letter: str) -> Agency:
         key = f"{self._tag}{letter}"
@@ -151,7 +164,7 @@ class _Drawing:
             if end is not None and points and self._random.random() < 0.4:
                 points.insert(0, end)
 
-    def _mails(self, world: World, agency: Agency, count: int) -> Iterable[Mail]:
+    def mails(self, world: World, agency: Agency, count: int) -> Iterable[Mail]:
         mails: dict[object, Mail] = {}
         for _ in range(count):
             mail = self._mail(world, agency)

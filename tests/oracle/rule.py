@@ -59,6 +59,7 @@ class Oracle:
         self.now = now
         self._users = {fold(user.login): user for user in world.users}
         self._mailboxes = {fold(mailbox.address): mailbox for mailbox in world.mailboxes}
+        self._audiences: dict[Mail, list[User]] = {}
 
     def user(self, login: str) -> User:
         """The user with this login."""
@@ -90,11 +91,13 @@ class Oracle:
 
     def audience(self, mail: Mail) -> list[User]:
         """Everybody who, for one of its bookings, was assigned to that mailbox at its decisive moment."""
-        return [
-            user
-            for user in self.world.users
-            if any(self._was_there(user, booking) for booking in mail.bookings)
-        ]
+        if mail not in self._audiences:
+            self._audiences[mail] = [
+                user
+                for user in self.world.users
+                if any(self._was_there(user, booking) for booking in mail.bookings)
+            ]
+        return self._audiences[mail]
 
     def visible(self, viewer: User, entry: Entry) -> bool:
         """Whether the viewer sees the entry now."""

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, pairwise
 from random import Random
@@ -9,7 +10,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
-from tests.oracle.generator import TICK, random_world, worlds
+from tests.oracle.generator import TICK, more_mails, random_world, worlds
 from tests.oracle.rule import Oracle, entries_of, fold, identity, page
 from tests.oracle.world import Period, World
 
@@ -77,6 +78,14 @@ def test_worlds_share_no_name() -> None:
     one, other = random_world(Random(7), 1), random_world(Random(7), 2)
     check_importable(one + other)
     assert not {box.address for box in one.mailboxes} & {box.address for box in other.mailboxes}
+
+
+def test_further_mails_fit_into_their_world() -> None:
+    for seed in range(10):
+        world = random_world(Random(seed), 1)
+        more = more_mails(Random(seed), world, 1, 20)
+        assert len(more) > 10
+        check_importable(replace(world, mails=world.mails + more))
 
 
 def test_times_with_any_offset_are_the_same_moments() -> None:
