@@ -47,12 +47,19 @@ async def record(
     )
 
 
-async def times(unit: Unit, action: str, *, actor_id: UUID, since: datetime) -> list[datetime]:
-    """Return when `actor_id` did `action` from `since` on, oldest first: what limits in rate count."""
+async def times(
+    unit: Unit, action: str, *, actor_id: UUID, since: datetime, object_id: UUID | None = None
+) -> list[datetime]:
+    """Return when `actor_id` did `action` from `since` on, oldest first: what limits in rate count.
+
+    With `object_id` only what was done to that.
+    """
     rows = await unit.fetch(
-        "SELECT at FROM audit_events WHERE actor_id = $1 AND action = $2 AND at >= $3 ORDER BY at",
+        "SELECT at FROM audit_events WHERE actor_id = $1 AND action = $2 AND at >= $3 "
+        "AND ($4::uuid IS NULL OR object_id = $4) ORDER BY at",
         actor_id,
         action,
         since,
+        object_id,
     )
     return [row["at"] for row in rows]
