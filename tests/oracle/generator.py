@@ -19,7 +19,7 @@ TICK = timedelta(microseconds=1)
 
 FIRST_NAMES = ("Anna", "Bert", "Çelik", "Dörte", "eva", "Zoë")
 LAST_NAMES = ("Adler", "Möller", "Petersen", "petersen", "Zander")
-GROUPS = ("sales", "Sales", "rent", "Büro Süd")
+GROUPS = ("sales", "Sales", "Büro Süd")
 SUBJECTS = ("", "Besichtigung Schloßallee 5", "AW: Exposé", "100% Rendite?", "re_sult", "Grüße aus ÖRTZEN")
 TEXTS = (
     "Guten Tag,\nich möchte das Haus sehen.",
@@ -136,7 +136,7 @@ class _Drawing:
                 state="ACTIVE" if leader else self._random.choice(states),
                 office_groups=tuple(
                     self._random.choice(("", " ", "\t")) + group + self._random.choice(("", "  "))
-                    for group in self._some(GROUPS, 0.35)
+                    for group in self._random.sample(GROUPS, self._random.choice((0, 1, 1, 1, 2)))
                 ),
                 activity_level=self._random.choice(levels),
                 agents_log_level=self._random.choice(levels),

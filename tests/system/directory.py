@@ -81,7 +81,7 @@ class Directory:
             for each in periods
         ]
         assert found["totalCount"] == len(expected)
-        # Newest first; which of two equal moments comes first is the server's, and whom the page's end cuts off.
+        # Newest first; of equal moments the server says which comes first, and which the page cuts off.
         assert [begin for begin, *_ in told] == [begin for begin, *_ in expected[:50]]
         assert Counter(told) <= Counter(expected)
 

@@ -20,7 +20,7 @@ async def ids_by_name(client: Client) -> dict[str, str]:
 
 
 async def read_history(administrator: Client, agency: Agency, booked: list[Booked]) -> World:
-    """The agency as it is now: periods, VIP and rights as an administrator reads them, e-mails as answered."""
+    """The agency as it is now: periods, VIP and rights as an administrator reads them, mails as answered."""
     boxes = (await administrator.data(documents.MAILBOXES, {"first": 100}))["mailboxes"]["nodes"]
     users = (await administrator.data(documents.USERS, {"first": 100}))["users"]["nodes"]
     periods: list[Period] = []
