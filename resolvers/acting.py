@@ -1,0 +1,40 @@
+"""Who acts, as of now: a unit of work decides rights by this, never by what the request began with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.tables import ReadLevel, Role
+from resolvers.errors import UnauthenticatedError
+from resolvers.request import Viewer
+
+if TYPE_CHECKING:
+    from models.database import Unit
+    from resolvers.request import Request
+
+
+async def acting_user(unit: Unit, request: Request) -> Viewer:
+    """Return the viewer as the database knows him or her now, and hold the row as it is until the unit ends.
+
+    Call it right after the agency's lock. Raises `UnauthenticatedError` when nobody is signed in, the session
+    has ended or the user is no longer active.
+    """
+    viewer = request.signed_in()
+    row = await unit.fetch_one(
+        "SELECT u.id, u.agency_id, u.login, u.role, u.activity_read_level, u.agents_log_read_level "
+        "FROM users u JOIN sessions s ON s.user_id = u.id "
+        "WHERE u.id = $1 AND s.id = $2 AND s.ended_at IS NULL AND u.state = 'ACTIVE' FOR SHARE OF u",
+        viewer.id,
+        viewer.session_id,
+    )
+    if row is None:
+        raise UnauthenticatedError
+    return Viewer(
+        id=row["id"],
+        agency_id=row["agency_id"],
+        login=row["login"],
+        role=Role(row["role"]),
+        activity_read_level=ReadLevel(row["activity_read_level"]),
+        agents_log_read_level=ReadLevel(row["agents_log_read_level"]),
+        session_id=viewer.session_id,
+    )

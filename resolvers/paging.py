@@ -1,0 +1,396 @@
+"""Lists by keyset: a page costs the same at every depth, and the lists of many parents cost as much as one.
+
+A list has one total order. A cursor is a position in it: the values that the order compares, whether or not
+something stands there. What a connection shows beyond its page (whether there is more, how many there are) is
+asked for only when a field wants it, once for all parents of a level.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+
+from models.fields import instant_to_text
+from resolvers import batches
+from resolvers.errors import InvalidInputError
+from resolvers.text import is_clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from resolvers.request import Request
+
+    Row = Mapping[str, Any]
+
+T = TypeVar("T")
+
+DEFAULT_SIZE = 50
+LARGEST_SIZE = 100
+CURSOR_LENGTH = 4096
+
+
+class Kind(Enum):
+    """What a column of an order holds, as a cursor writes it and a statement casts it."""
+
+    TEXT = "text"
+    INSTANT = "timestamptz"
+    ID = "uuid"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One column of an order: an expression of the listing's statement."""
+
+    expression: str
+    kind: Kind
+
+
+# ---------------------------------------------------------------- cursors
+
+
+def encode_cursor(values: Sequence[Any]) -> str:
+    """Return the cursor of a position."""
+    written = [instant_to_text(value) if isinstance(value, datetime) else value for value in values]
+    return urlsafe_b64encode(orjson.dumps(written)).decode("ascii").rstrip("=")
+
+
+def decode_cursor(text: str, kinds: Sequence[Kind], path: list[str]) -> tuple[Any, ...]:
+    """Return the position that a cursor names.
+
+    Raises `InvalidInputError` for anything that `encode_cursor` would not write.
+    """
+    values = _read_cursor(text, kinds)
+    if values is None or encode_cursor(values) != text:
+        raise InvalidInputError("This is not a cursor of this list.", path)
+    return values
+
+
+def _read_cursor(text: str, kinds: Sequence[Kind]) -> tuple[Any, ...] | None:
+    if len(text) > CURSOR_LENGTH or not text.isascii():
+        return None
+    try:
+        written = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        return None
+    if not isinstance(written, list) or len(written) != len(kinds):
+        return None
+    values: list[Any] = []
+    for value, kind in zip(written, kinds, strict=True):
+        if not isinstance(value, str) or not is_clean(value):
+            return None
+        try:
+            values.append(_READERS[kind](value))
+        except (ValueError, OverflowError):
+            return None
+    return tuple(values)
+
+
+def _instant(text: str) -> datetime:
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is not UTC:
+        raise ValueError
+    return value
+
+
+_READERS: dict[Kind, Callable[[str], Any]] = {Kind.TEXT: str, Kind.INSTANT: _instant, Kind.ID: UUID}
+
+# ---------------------------------------------------------------- windows
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a list is asked for: up to `size` between two positions, the last ones when `backwards`."""
+
+    size: int = DEFAULT_SIZE
+    backwards: bool = False
+    after: tuple[Any, ...] | None = None
+    before: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A connection's arguments as they came: None is absent."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    def window(self, kinds: Sequence[Kind]) -> Window:
+        """Return the part that is asked for.
+
+        Raises `InvalidInputError` for both `first` and `last`, a size outside of 1 to 100, and what is not a
+        cursor of this order.
+        """
+        if self.first is not None and self.last is not None:
+            raise InvalidInputError("Either first or last, not both.", ["last"])
+        return Window(
+            size=self._size(),
+            backwards=self.last is not None,
+            after=None if self.after is None else decode_cursor(self.after, kinds, ["after"]),
+            before=None if self.before is None else decode_cursor(self.before, kinds, ["before"]),
+        )
+
+    def _size(self) -> int:
+        for name, size in (("first", self.first), ("last", self.last)):
+            if size is not None:
+                if not 1 <= size <= LARGEST_SIZE:
+                    raise InvalidInputError(f"A page has 1 to {LARGEST_SIZE} entries.", [name])
+                return size
+        return DEFAULT_SIZE
+
+
+# ---------------------------------------------------------------- listings
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list as a statement: what it selects, from where, in which order.
+
+    `where` may use `$1` … `$n` for the values that `Connection` brings. With `parent`, the expression of the
+    parent's id, the list is one of each parent and `where` says nothing about the parent. Every key goes the
+    same way, `descending` or not, and the last makes the order total.
+    """
+
+    columns: str
+    source: str
+    where: str
+    order: tuple[Key, ...]
+    descending: bool = False
+    parent: str | None = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return what a cursor of this list holds."""
+        return tuple(key.kind for key in self.order)
+
+    def page(self, window: Window, values: list[Any]) -> str:
+        """Return the statement of a page, with one row more; its parameters are added to `values`."""
+        downwards = self.descending is not window.backwards
+        way = " DESC" if downwards else ""
+        order = ", ".join(key.expression + way for key in self.order)
+        keys = ", ".join(
+            f"{key.expression} AS {self.key_name(place)}" for place, key in enumerate(self.order)
+        )
+        where = self._where(values)
+        if window.after is not None:
+            where += f" AND {self._beyond(window.after, values, later=True)}"
+        if window.before is not None:
+            where += f" AND {self._beyond(window.before, values, later=False)}"
+        values.append(window.size + 1)
+        limit = f"${len(values)}::int"
+        if self.parent is None:
+            return f"SELECT {self.columns}, {keys} FROM {self.source} WHERE {where} ORDER BY {order} LIMIT {limit}"
+        return (
+            f"SELECT * FROM (SELECT {self.columns}, {keys}, {self.parent} AS parent_id, "
+            f"row_number() OVER (PARTITION BY {self.parent} ORDER BY {order}) AS place "
+            f"FROM {self.source} WHERE {where}) AS placed WHERE place <= {limit} ORDER BY place"
+        )
+
+    def exists(self, position: tuple[Any, ...], values: list[Any], *, later: bool) -> str:
+        """Return the statement for the parents (or one row) with something at or beyond the position."""
+        where = f"{self._where(values)} AND {self._beyond(position, values, later=later, at=True)}"
+        if self.parent is None:
+            return f"SELECT 1 AS found FROM {self.source} WHERE {where} LIMIT 1"
+        return f"SELECT DISTINCT {self.parent} AS parent_id FROM {self.source} WHERE {where}"
+
+    def count(self, values: list[Any]) -> str:
+        """Return the statement that counts the whole list, of each parent."""
+        where = self._where(values)
+        if self.parent is None:
+            return f"SELECT count(*) AS total FROM {self.source} WHERE {where}"
+        return (
+            f"SELECT {self.parent} AS parent_id, count(*) AS total FROM {self.source} "
+            f"WHERE {where} GROUP BY {self.parent}"
+        )
+
+    @staticmethod
+    def key_name(place: int) -> str:
+        """Return the name under which a row holds the value of a key of the order."""
+        return f"cursor_key_{place}"
+
+    def position(self, row: Row) -> tuple[Any, ...]:
+        """Return where a row stands."""
+        return tuple(
+            _position_value(row[self.key_name(place)], key.kind) for place, key in enumerate(self.order)
+        )
+
+    def _where(self, values: list[Any]) -> str:
+        # The parents come right after the listing's own values.
+        return (
+            self.where
+            if self.parent is None
+            else f"({self.where}) AND {self.parent} = ANY(${len(values)}::uuid[])"
+        )
+
+    def _beyond(self, position: tuple[Any, ...], values: list[Any], *, later: bool, at: bool = False) -> str:
+        names = []
+        for key, value in zip(self.order, position, strict=True):
+            values.append(value)
+            names.append(f"${len(values)}::{key.kind.value}")
+        comparison = ("<" if self.descending is later else ">") + ("=" if at else "")
+        return f"({', '.join(key.expression for key in self.order)}) {comparison} ({', '.join(names)})"
+
+
+def _position_value(value: Any, kind: Kind) -> Any:  # noqa: ANN401 (what a row holds)
+    """SQLite's rows tell the type of a column by its name, which a key's does not: read it by its kind."""
+    return _READERS[kind](value) if isinstance(value, str) else value
+
+
+# ---------------------------------------------------------------- connections
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Generic[T]):
+    """An item and its position."""
+
+    node: T
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """A page's two ends; whether there is more beyond them is asked of the connection."""
+
+    connection: Connection[Any]
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@dataclass(slots=True)
+class _Rows:
+    rows: list[Row] = field(default_factory=list)
+    more: bool = False
+
+
+class Connection(Generic[T]):
+    """One list as a field answers it.
+
+    Every method costs at most one statement for all parents of a level, and none when it was asked before.
+
+    `values` are the parameters of the listing's `where`; `read` makes an item of a row; `parent_id` goes with
+    `Listing.parent`. Raises `InvalidInputError` at once for bad arguments.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        listing: Listing,
+        arguments: Arguments,
+        read: Callable[[Row], T],
+        *,
+        values: Sequence[Any] = (),
+        parent_id: UUID | None = None,
+    ) -> None:
+        self.window = arguments.window(listing.kinds)
+        self._request = request
+        self._listing = listing
+        self._read = read
+        self._values = tuple(values)
+        self._parent_id = parent_id
+        self._edges: list[Edge[T]] | None = None
+
+    @classmethod
+    def empty(cls, request: Request, listing: Listing, arguments: Arguments) -> Connection[T]:
+        """Return a connection without anything and without a statement, but with the same errors."""
+        return _Empty(request, listing, arguments, _nothing)
+
+    async def edges(self) -> list[Edge[T]]:
+        """Return the page in the list's order."""
+        if self._edges is None:
+            found = await self._rows()
+            self._edges = [
+                Edge(self._read(row), encode_cursor(self._listing.position(row))) for row in found.rows
+            ]
+        return self._edges
+
+    async def nodes(self) -> list[T]:
+        """Return the page's items in the list's order."""
+        return [edge.node for edge in await self.edges()]
+
+    async def page_info(self) -> PageInfo:
+        """Return the cursors of the page's ends, null for an empty page."""
+        edges = await self.edges()
+        ends = (edges[0].cursor, edges[-1].cursor) if edges else (None, None)
+        return PageInfo(self, *ends)
+
+    async def has_next_page(self) -> bool:
+        """Whether the list goes on after the page, or at or after `before`."""
+        window = self.window
+        if not window.backwards and (await self._rows()).more:
+            return True
+        return window.before is not None and await self._exists(window.before, later=True)
+
+    async def has_previous_page(self) -> bool:
+        """Whether the list has something before the page, or at or before `after`."""
+        window = self.window
+        if window.backwards and (await self._rows()).more:
+            return True
+        return window.after is not None and await self._exists(window.after, later=False)
+
+    async def total_count(self) -> int:
+        """Return how many the whole list has, whatever the page."""
+        found = await self._batch(("count",), self._load_counts).get(self._parent_id)
+        return found or 0
+
+    async def _rows(self) -> _Rows:
+        return await self._batch(("page", self.window), self._load_rows).get(self._parent_id) or _Rows()
+
+    async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
+        async def load(parents: list[UUID | None]) -> dict[UUID | None, bool]:
+            values = self._parameters(parents)
+            statement = self._listing.exists(position, values, later=later)
+            rows = await self._request.database.fetch(statement, *values)
+            return {row.get("parent_id"): True for row in rows}
+
+        return bool(await self._batch(("exists", position, later), load).get(self._parent_id))
+
+    async def _load_rows(self, parents: list[UUID | None]) -> dict[UUID | None, _Rows]:
+        values = self._parameters(parents)
+        statement = self._listing.page(self.window, values)
+        found: dict[UUID | None, _Rows] = {}
+        for row in await self._request.database.fetch(statement, *values):
+            page = found.setdefault(row.get("parent_id"), _Rows())
+            if len(page.rows) < self.window.size:
+                page.rows.append(row)
+            else:
+                page.more = True
+        if self.window.backwards:
+            for page in found.values():
+                page.rows.reverse()
+        return found
+
+    async def _load_counts(self, parents: list[UUID | None]) -> dict[UUID | None, int]:
+        values = self._parameters(parents)
+        statement = self._listing.count(values)
+        rows = await self._request.database.fetch(statement, *values)
+        return {row.get("parent_id"): row["total"] for row in rows}
+
+    def _parameters(self, parents: list[UUID | None]) -> list[Any]:
+        return [*self._values, parents] if self._listing.parent is not None else [*self._values]
+
+    def _batch(
+        self, what: tuple[Any, ...], load: Callable[[list[UUID | None]], Any]
+    ) -> batches.Batch[UUID | None, Any]:
+        return batches.batch(self._request, (self._listing, self._values, *what), load)
+
+
+class _Empty(Connection[T]):
+    async def _rows(self) -> _Rows:
+        return _Rows()
+
+    async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:  # noqa: ARG002
+        return False
+
+    async def total_count(self) -> int:
+        return 0
+
+
+def _nothing(row: Row) -> Any:  # noqa: ANN401 (never called)
+    raise AssertionError(row)
