@@ -105,7 +105,7 @@ _READERS: dict[Kind, Callable[[str], Any]] = {Kind.TEXT: str, Kind.INSTANT: _ins
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of a list is asked for: up to `size` between two positions, the last ones when `backwards`."""
+    """The part of a list asked for: up to `size` between two positions, the last ones when `backwards`."""
 
     size: int = DEFAULT_SIZE
     backwards: bool = False
@@ -186,7 +186,10 @@ class Listing:
         values.append(window.size + 1)
         limit = f"${len(values)}::int"
         if self.parent is None:
-            return f"SELECT {self.columns}, {keys} FROM {self.source} WHERE {where} ORDER BY {order} LIMIT {limit}"
+            return (
+                f"SELECT {self.columns}, {keys} FROM {self.source} "
+                f"WHERE {where} ORDER BY {order} LIMIT {limit}"
+            )
         return (
             f"SELECT * FROM (SELECT {self.columns}, {keys}, {self.parent} AS parent_id, "
             f"row_number() OVER (PARTITION BY {self.parent} ORDER BY {order}) AS place "
@@ -222,12 +225,10 @@ class Listing:
         )
 
     def _where(self, values: list[Any]) -> str:
+        if self.parent is None:
+            return self.where
         # The parents come right after the listing's own values.
-        return (
-            self.where
-            if self.parent is None
-            else f"({self.where}) AND {self.parent} = ANY(${len(values)}::uuid[])"
-        )
+        return f"({self.where}) AND {self.parent} = ANY(${len(values)}::uuid[])"
 
     def _beyond(self, position: tuple[Any, ...], values: list[Any], *, later: bool, at: bool = False) -> str:
         names = []
