@@ -18,7 +18,7 @@ START = datetime(2024, 3, 10, 22, 30, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 
 FIRST_NAMES = ("Anna", "Bert", "Çelik", "Dörte", "eva", "Zoë")
-LAST_NAMES = ("Adler", "Möller", "Petersen", "petersen", "Zander")
+LAST_NAMES = ("Adler", "Möller", "Müßig", "Muster", "petersen", "Petersen")
 GROUPS = ("sales", "Sales", "Büro Süd")
 SUBJECTS = ("", "Besichtigung Schloßallee 5", "AW: Exposé", "100% Rendite?", "re_sult", "Grüße aus ÖRTZEN")
 TEXTS = (
@@ -38,6 +38,7 @@ SEARCHES = (
     "_",
     "ö",
     "grüße Örtzen",
+    "GRÜSSE",
     "\\",
     "web.example",
     "exposé ja",

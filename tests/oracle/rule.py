@@ -4,6 +4,7 @@ Slow and plain on purpose: every question is answered by looking at everything. 
 whatever their case; office groups exactly, after trimming.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -253,8 +254,8 @@ def matches(entry: Entry, wanted: Filter) -> bool:
 
 def is_found(mail: Mail, search: str) -> bool:
     """Whether every word occurs, whatever its case, within subject, text, sender or recipients."""
-    places = [place.lower() for place in (mail.subject, mail.text, mail.sender, *mail.recipients)]
-    return all(any(word in place for place in places) for word in search.lower().split())
+    places = [place.casefold() for place in (mail.subject, mail.text, mail.sender, *mail.recipients)]
+    return all(any(word in place for place in places) for word in search.casefold().split())
 
 
 def page(
@@ -321,7 +322,13 @@ def _is(address: str, other: str) -> bool:
 
 
 def _by_name(user: User) -> tuple[str, str, str]:
-    return (user.last_name.casefold(), user.first_name.casefold(), fold(user.login))
+    return (_sorted(user.last_name), _sorted(user.first_name), fold(user.login))
+
+
+def _sorted(name: str) -> str:
+    """A name as a German directory sorts it: case does not matter, ä stands with a."""
+    letters = unicodedata.normalize("NFD", name.casefold())
+    return "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
 
 
 def _by_address(mailbox: Mailbox) -> str:
