@@ -168,18 +168,24 @@ class _Listing:
     is_sqlite: bool
     parameters: Parameters
     mailbox: str | None = None
-    viewer: str = field(init=False)
-    agency: str = field(init=False)
     upper: tuple[str, str] = field(init=False)
     lower: tuple[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         add = self.parameters.add
         stretch = self.stretch.within(self.narrowed)
-        self.viewer = add(self.reader.user_id, "uuid")
-        self.agency = add(self.reader.agency_id, "uuid")
         self.upper = (add(stretch.upper.occurred_at, "timestamptz"), add(stretch.upper.id, "uuid"))
         self.lower = (add(stretch.lower.occurred_at, "timestamptz"), add(stretch.lower.id, "uuid"))
+
+    # PostgreSQL wants no parameter that the statement does not use, so these are added when they are wanted.
+
+    @property
+    def viewer(self) -> str:
+        return self.parameters.add(self.reader.user_id, "uuid")
+
+    @property
+    def agency(self) -> str:
+        return self.parameters.add(self.reader.agency_id, "uuid")
 
     # What each scan ends with.
 

@@ -1,0 +1,240 @@
+"""Reading entries. What is visible is decided in `models.visibility`; here are arguments, pages and batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from models import visibility
+from models.visibility import END, START, Filter, Position, Reader, Stretch
+from resolvers import batches, node_ids, paging, text
+from resolvers.errors import InvalidInputError, NotFoundError
+from resolvers.node_ids import NodeKind
+from resolvers.paging import Arguments, Kind, Listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from models.tables import ActivityKind, MailDirection
+    from resolvers.request import Request, Viewer
+
+    Row = Mapping[str, Any]
+
+REFERENCE_LENGTH = 200
+ORDER = Listing(
+    columns="",
+    source="",
+    where="",
+    order=(paging.Key("occurred_at", Kind.INSTANT), paging.Key("id", Kind.ID)),
+    descending=True,
+)
+"""The order of every list of entries, newest first; the statement is `models.visibility`'s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A list's filter as it came; None is absent."""
+
+    kind: ActivityKind | None = None
+    direction: MailDirection | None = None
+    mailbox_id: str | None = None
+    contact_reference: str | None = None
+    property_reference: str | None = None
+    occurred_from: datetime | None = None
+    occurred_until: datetime | None = None
+    search: str | None = None
+
+
+def reader(viewer: Viewer) -> Reader | None:
+    """Return the viewer as the rule looks at one, or None for an account manager, who reads no entries."""
+    if viewer.agency_id is None:
+        return None
+    return Reader(viewer.id, viewer.agency_id, viewer.activity_read_level, viewer.agents_log_read_level)
+
+
+async def narrow(request: Request, wanted: Wanted | None) -> Filter:
+    """Return the filter to ask by.
+
+    Raises `InvalidInputError` for text that can't be, `NotFoundError` for a mailbox that the viewer can't read.
+    """
+    if wanted is None:
+        return Filter()
+    path = ["filter"]
+    mailbox_id = None
+    if wanted.mailbox_id is not None:
+        mailbox_id = await _mailbox(request, wanted.mailbox_id)
+    return Filter(
+        kind=wanted.kind,
+        direction=wanted.direction,
+        mailbox_id=mailbox_id,
+        contact_reference=_reference(wanted.contact_reference, [*path, "contactReference"]),
+        property_reference=_reference(wanted.property_reference, [*path, "propertyReference"]),
+        occurred_from=wanted.occurred_from,
+        occurred_until=wanted.occurred_until,
+        words=tuple(text.search(wanted.search, [*path, "search"])),
+    )
+
+
+def _reference(reference: str | None, path: list[str]) -> str | None:
+    if reference is None:
+        return None
+    if not reference.strip():
+        message = "A reference is not blank."
+        raise InvalidInputError(message, path)
+    return text.clean(reference.strip(), path, most=REFERENCE_LENGTH)
+
+
+async def _mailbox(request: Request, global_id: str) -> UUID:
+    """Return the id of a mailbox of the viewer's agency; asked once for all fields that filter by it."""
+    viewer = request.signed_in()
+
+    async def load(ids: list[UUID]) -> dict[UUID, bool]:
+        rows = await request.database.fetch(
+            "SELECT id FROM mailboxes WHERE agency_id = $1 AND id = ANY($2::uuid[])", viewer.agency_id, ids
+        )
+        return {row["id"]: True for row in rows}
+
+    mailbox_id = node_ids.decode_as(NodeKind.MAILBOX, global_id)
+    if mailbox_id is None or not await batches.batch(request, "readable mailboxes", load).get(mailbox_id):
+        message = "There is no such mailbox."
+        raise NotFoundError(message, ["filter", "mailboxId"])
+    return mailbox_id
+
+
+class Entries(paging.Connection["Row"]):
+    """A list of the entries that the viewer may see: all of them, or those booked at a mailbox.
+
+    Raises `InvalidInputError` at once for bad paging arguments.
+    """
+
+    def __init__(
+        self, request: Request, arguments: Arguments, narrowed: Filter, mailbox_id: UUID | None = None
+    ) -> None:
+        super().__init__(request, ORDER, arguments, dict, values=(), parent_id=mailbox_id)
+        self._reader = reader(request.signed_in())
+        self._narrowed = narrowed
+
+    async def edges(self) -> list[paging.Edge[Row]]:
+        """Return the page, newest first."""
+        if self._edges is None:
+            found = await self._rows()
+            self._edges = [
+                paging.Edge(row, paging.encode_cursor((row["occurred_at"], str(row["id"]))))
+                for row in found.rows
+            ]
+        return self._edges
+
+    async def _rows(self) -> paging._Rows:
+        if self._reader is None:
+            return paging._Rows()
+        window, reader = self.window, self._reader
+        stretch = Stretch(
+            lower=START if window.before is None else Position(*window.before).successor(),
+            upper=END if window.after is None else Position(*window.after),
+            oldest_first=window.backwards,
+            limit=window.size + 1,
+        )
+
+        async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, paging._Rows]:
+            found = await visibility.entries(
+                self._request.database, reader, self._narrowed, stretch, _parents(mailbox_ids)
+            )
+            pages = {}
+            for mailbox_id, rows in found.items():
+                page = rows[: window.size]
+                if window.backwards:
+                    page.reverse()
+                pages[mailbox_id] = paging._Rows(page, more=len(rows) > window.size)
+            return pages
+
+        found = await self._load(("page", stretch), load)
+        return found or paging._Rows()
+
+    async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
+        if self._reader is None:
+            return False
+        reader, place = self._reader, Position(*position)
+        stretch = Stretch(upper=place.successor(), limit=1) if later else Stretch(lower=place, limit=1)
+
+        async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, bool]:
+            found = await visibility.entries(
+                self._request.database, reader, self._narrowed, stretch, _parents(mailbox_ids)
+            )
+            return {mailbox_id: bool(rows) for mailbox_id, rows in found.items()}
+
+        return bool(await self._load(("exists", stretch), load))
+
+    async def total_count(self) -> int:
+        """Return how many there are for the viewer; costs what that number costs."""
+        if self._reader is None:
+            return 0
+        reader = self._reader
+
+        async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, int]:
+            return await visibility.count(
+                self._request.database, reader, self._narrowed, _parents(mailbox_ids)
+            )
+
+        found: int | None = await self._load(("count",), load)
+        return found or 0
+
+    async def _load(self, what: tuple[Any, ...], load: Callable[[list[UUID | None]], Any]) -> Any:  # noqa: ANN401
+        nested = self._parent_id is not None
+        return await batches.batch(self._request, ("entries", self._narrowed, nested, *what), load).get(
+            self._parent_id
+        )
+
+
+def _parents(mailbox_ids: list[UUID | None]) -> list[UUID] | None:
+    chosen = [mailbox_id for mailbox_id in mailbox_ids if mailbox_id is not None]
+    return chosen or None
+
+
+async def entry(request: Request, activity_id: UUID) -> Row | None:
+    """Return one entry, or None where it does not exist or is hidden."""
+    seer = reader(request.signed_in())
+    if seer is None:
+        return None
+
+    async def load(ids: list[UUID]) -> dict[UUID, Row]:
+        rows = await visibility.visible(request.database, seer, ids)
+        return {row["id"]: row for row in rows}
+
+    found: Row | None = await batches.batch(request, "entry", load).get(activity_id)
+    return found
+
+
+async def remark(request: Request, mail_id: UUID) -> str:
+    """Return the text of the e-mail of a visible entry."""
+
+    async def load(mail_ids: list[UUID]) -> dict[UUID, str]:
+        return await visibility.texts(request.database, mail_ids)
+
+    return await batches.batch(request, "remark", load).get(mail_id) or ""
+
+
+async def bookings(request: Request, mail_id: UUID) -> list[Row]:
+    """Return the bookings of the e-mail of a visible entry, by decisive moment, then address."""
+
+    async def load(mail_ids: list[UUID]) -> dict[UUID, list[Row]]:
+        return dict(await visibility.bookings(request.database, mail_ids))
+
+    return await batches.batch(request, "bookings", load).get(mail_id) or []
+
+
+async def booked(request: Request, narrowed: Filter, mail_id: UUID, position: int) -> list[Row]:
+    """Return the entries that a booking made visible to the viewer, by the rights of this moment."""
+    seer = reader(request.signed_in())
+    if seer is None:
+        return []
+    opened = await visibility.opened_by_booking(request.database, mail_id, position, [seer.user_id])
+    if not opened:
+        return []
+    rows = await visibility.visible(
+        request.database, seer, [activity_id for _, activity_id in opened], narrowed
+    )
+    return sorted(
+        rows, key=lambda row: (row["kind"], row["contact_reference"] or row["property_reference"] or "")
+    )

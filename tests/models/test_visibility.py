@@ -1,0 +1,221 @@
+"""The two forms of the rule, as a condition and as ranges, against each other on random rows; the oracle is not asked here."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from random import Random
+from uuid import UUID, uuid4
+
+import pytest
+
+from models import bookings, visibility
+from models.database import Database, Unit
+from models.tables import ActivityKind, MailDirection, ReadLevel
+from models.visibility import Filter, Position, Reader, Stretch
+
+START = datetime(2024, 5, 1, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+MOMENTS = [START + day * timedelta(days=1) + tick * TICK for day in range(6) for tick in (-1, 0, 1)]
+
+
+class World:
+    """Random rows: one agency, everybody's periods, e-mails with one or more bookings."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.agency_id = uuid4()
+        self.readers: list[Reader] = []
+        self.mailboxes: list[UUID] = []
+
+    async def store(self, unit: Unit) -> None:
+        random = self.random
+        await unit.execute(
+            "INSERT INTO agencies (id, key, name, fold_name) VALUES ($1, $2, 'a', 'a')",
+            self.agency_id,
+            str(self.agency_id),
+        )
+        for _ in range(4):
+            self.mailboxes.append(uuid4())
+            await unit.execute(
+                "INSERT INTO mailboxes (id, agency_id, address, fold_search, vip, active, automatic_booking, last_moment) "
+                "VALUES ($1, $2, $3, '', $4, true, false, $5)",
+                self.mailboxes[-1], self.agency_id, f"{uuid4()}@a.example", random.random() < 0.4, START,
+            )  # fmt: skip
+        groups = [uuid4() for _ in range(2)]
+        for group in groups:
+            await unit.execute(
+                "INSERT INTO office_groups (id, agency_id, name) VALUES ($1, $2, $3)",
+                group,
+                self.agency_id,
+                str(group),
+            )
+        for levels in random.sample(list(product(ReadLevel, ReadLevel)), 6):
+            await self._user(unit, levels, groups)
+        for _ in range(25):
+            await self._mail(unit)
+
+    async def _user(self, unit: Unit, levels: tuple[ReadLevel, ReadLevel], groups: Sequence[UUID]) -> None:
+        random = self.random
+        reader = Reader(uuid4(), self.agency_id, *levels)
+        self.readers.append(reader)
+        await unit.execute(
+            "INSERT INTO users (id, agency_id, login, first_name, last_name, fold_name, fold_search, language, role, state, "
+            "activity_read_level, agents_log_read_level, password_hash, password_change_required) "
+            "VALUES ($1, $2, $3, 'a', 'b', '', '', 'de', 'USER', 'ACTIVE', $4, $5, '', false)",
+            reader.user_id, self.agency_id, f"{uuid4()}@a.example", str(levels[0]), str(levels[1]),
+        )  # fmt: skip
+        for group in random.sample(groups, random.randrange(3)):
+            await unit.execute(
+                "INSERT INTO office_group_members (id, agency_id, group_id, user_id) VALUES ($1, $2, $3, $4)",
+                uuid4(), self.agency_id, group, reader.user_id,
+            )  # fmt: skip
+        for mailbox_id in self.mailboxes:
+            ends: list[datetime | None] = list(sorted(random.sample(MOMENTS, 2 * random.randrange(3))))
+            if ends and random.random() < 0.5:
+                ends[-1] = None
+            for since, until in zip(ends[::2], ends[1::2], strict=True):
+                await unit.execute(
+                    "INSERT INTO assignments (id, agency_id, mailbox_id, user_id, since, until) VALUES ($1, $2, $3, $4, $5, $6)",
+                    uuid4(), self.agency_id, mailbox_id, reader.user_id, since, until,
+                )  # fmt: skip
+
+    async def _mail(self, unit: Unit) -> None:
+        random, mail_id = self.random, uuid4()
+        await unit.execute(
+            "INSERT INTO mails (id, agency_id, identity, message_id, sender, recipients, subject, preview, remark, fold_search) "
+            "VALUES ($1, $2, $3, 'm', 's', 'r', '', '', '', $4)",
+            mail_id, self.agency_id, mail_id.hex, random.choice(("haus", "garten", "haus garten")),
+        )  # fmt: skip
+        booked = random.sample(self.mailboxes, random.choice((1, 1, 1, 2, 3)))
+        unread = [each for each in self.mailboxes if each not in booked and random.random() < 0.15]
+        for position, mailbox_id in enumerate(booked, 1):
+            await unit.execute(
+                "INSERT INTO bookings (id, agency_id, mail_id, mailbox_id, part, decisive_at, position) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                uuid4(), self.agency_id, mail_id, mailbox_id, random.choice(("SENDING", "RECEIVING")), random.choice(MOMENTS), position,
+            )  # fmt: skip
+        for mailbox_id in booked + unread:
+            await unit.execute(
+                "INSERT INTO mail_mailboxes (agency_id, mail_id, mailbox_id, position) VALUES ($1, $2, $3, 1)",
+                self.agency_id, mail_id, mailbox_id,
+            )  # fmt: skip
+        for kind, column, reference in random.sample(
+            [
+                ("ACTIVITY", "contact_reference", "K-1"),
+                ("ACTIVITY", "contact_reference", "K-2"),
+                ("AGENTS_LOG", "property_reference", "P-1"),
+            ],
+            random.choice((1, 2, 3)),
+        ):
+            await unit.execute(
+                f"INSERT INTO activities (id, agency_id, mail_id, kind, direction, {column}, occurred_at, guarded, position) "
+                "VALUES ($1, $2, $3, $4, 'INCOMING', $5, $6, true, 1)",
+                uuid4(), self.agency_id, mail_id, kind, reference, START,
+            )  # fmt: skip
+        await bookings.settle(unit, mail_id)
+
+    def filters(self) -> list[Filter]:
+        random = self.random
+        plain = [
+            Filter(),
+            Filter(kind=ActivityKind.AGENTS_LOG),
+            Filter(direction=MailDirection.INTERNAL),
+            Filter(mailbox_id=random.choice(self.mailboxes)),
+            Filter(occurred_from=random.choice(MOMENTS), occurred_until=random.choice(MOMENTS)),
+        ]
+        return [
+            *plain,
+            replace(plain[3], kind=ActivityKind.ACTIVITY, direction=MailDirection.INCOMING),
+            replace(plain[4], mailbox_id=plain[3].mailbox_id),
+        ]
+
+
+async def world(database: Database, seed: int) -> World:
+    made = World(Random(seed))
+    await database.transact(made.store)
+    return made
+
+
+def keys(rows: Sequence[object]) -> list[tuple[datetime, UUID]]:
+    return [(row["occurred_at"], row["id"]) for row in rows]  # type: ignore[index]
+
+
+async def by_condition(database: Database, reader: Reader, narrowed: Filter) -> list[tuple[datetime, UUID]]:
+    """Everything that the condition permits, newest first."""
+    ids = [
+        row["id"]
+        for row in await database.fetch("SELECT id FROM activities WHERE agency_id = $1", reader.agency_id)
+    ]
+    return sorted(keys(await visibility.visible(database, reader, ids, narrowed)), reverse=True)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(6))
+async def test_ranges_hold_what_the_condition_permits(database: Database, seed: int) -> None:
+    made = await world(database, seed)
+    for reader, narrowed in product(made.readers, made.filters()):
+        expected = await by_condition(database, reader, narrowed)
+        for oldest_first in (False, True):
+            wanted = expected[::-1] if oldest_first else expected
+            for limit in (1, 3, 1000):
+                found = await visibility.entries(
+                    database, reader, narrowed, Stretch(limit=limit, oldest_first=oldest_first)
+                )
+                assert keys(found[None]) == wanted[:limit]
+        assert await visibility.count(database, reader, narrowed) == {None: len(expected)}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(6, 9))
+async def test_a_walk_in_either_direction_meets_each_entry_once(database: Database, seed: int) -> None:
+    made = await world(database, seed)
+    for reader in made.readers:
+        expected = await by_condition(database, reader, Filter())
+        for oldest_first in (False, True):
+            met: list[tuple[datetime, UUID]] = []
+            stretch = Stretch(limit=2, oldest_first=oldest_first)
+            while page := keys((await visibility.entries(database, reader, Filter(), stretch))[None]):
+                met += page
+                last = Position(*page[-1])
+                stretch = (
+                    replace(stretch, lower=last.successor()) if oldest_first else replace(stretch, upper=last)
+                )
+            assert met == (expected[::-1] if oldest_first else expected)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(9, 12))
+async def test_many_mailboxes_at_once_are_as_one_by_one(database: Database, seed: int) -> None:
+    made = await world(database, seed)
+    for reader, narrowed in product(
+        made.readers, (*made.filters(), Filter(words=("haus",)), Filter(contact_reference="K-1"))
+    ):
+        stretch = Stretch(limit=3)
+        together = await visibility.entries(database, reader, narrowed, stretch, made.mailboxes)
+        numbers = await visibility.count(database, reader, narrowed, made.mailboxes)
+        for mailbox_id in made.mailboxes:
+            if narrowed.mailbox_id in (None, mailbox_id):
+                alone = await by_condition(database, reader, replace(narrowed, mailbox_id=mailbox_id))
+            else:
+                here = await by_condition(database, reader, replace(narrowed, mailbox_id=mailbox_id))
+                alone = [each for each in here if each in await by_condition(database, reader, narrowed)]
+            assert keys(together[mailbox_id]) == alone[:3]
+            assert numbers[mailbox_id] == len(alone)
+
+
+@pytest.mark.asyncio
+async def test_search_and_references_find_what_the_condition_permits(database: Database) -> None:
+    made = await world(database, 12)
+    for reader in made.readers:
+        everything = await by_condition(database, reader, Filter())
+        for narrowed in (
+            Filter(words=("haus",)),
+            Filter(words=("haus", "garten")),
+            Filter(property_reference="P-1"),
+        ):
+            found = keys((await visibility.entries(database, reader, narrowed, Stretch()))[None])
+            assert found == await by_condition(database, reader, narrowed)
+            assert set(found) <= set(everything)
+        no_wildcard = await visibility.entries(database, reader, Filter(words=("h%s",)), Stretch())
+        assert no_wildcard == {None: []}
