@@ -97,7 +97,8 @@ class Mail:
     text: str
     bookings: tuple[Booking, ...]
     mail_date: datetime | None = None
-    contacts: tuple[str, ...] = ()
+    contacts: tuple[str | None, ...] = ()
+    """None is an activity without a contact that references joined later; no import can bring that."""
     properties: tuple[str, ...] = ()
 
 

@@ -139,3 +139,17 @@ BOOKED = f"""
 subscription Booked($filter: ActivityFilter) {{ activityBooked(filter: $filter) {{ ...Entry }} }}
 {ENTRY}
 """
+
+STATE = f"""
+mutation State($user: ID!, $state: UserState!) {{
+  setUserState(userId: $user, state: $state) {{ user {{ id state }} {ERRORS} }}
+}}
+"""
+
+MODULE = f"""
+mutation Module($agency: ID!, $module: ModuleName!, $enabled: Boolean!) {{
+  setModule(agencyId: $agency, module: $module, enabled: $enabled) {{
+    agency {{ id modules {{ name enabled }} }} {ERRORS}
+  }}
+}}
+"""

@@ -59,7 +59,7 @@ def mails_of(agency: Agency, booked: list[Booked]) -> list[Mail]:
         found[identity(mail)] = replace(
             known,
             bookings=tuple(bookings.values()),
-            contacts=tuple(sorted({*known.contacts, *mail.contacts})),
+            contacts=tuple(sorted({*known.contacts, *mail.contacts}, key=str)),
             properties=tuple(sorted({*known.properties, *mail.properties})),
         )
     return list(found.values())

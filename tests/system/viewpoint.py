@@ -49,12 +49,12 @@ class Viewpoint:
     async def _learn_feed(self) -> None:
         """Reads the whole feed and compares its entries, their order and count; keeps ids and cursors."""
         expected = self.oracle.feed(self.viewer)
-        by_content = {_content(answer(self.oracle, entry)): entry for entry in expected}
+        by_content = {content(answer(self.oracle, entry)): entry for entry in expected}
         assert len(by_content) == len(expected), "the world has two entries that look the same"
         pages = await self.client.walk(documents.FEED, "activities", size=100)
         found = [node for each in pages for node in each["nodes"]]
-        assert Counter(map(_content, found)) == Counter(by_content.keys())
-        moments = [by_content[_content(node)].occurred_at for node in found]
+        assert Counter(map(content, found)) == Counter(by_content.keys())
+        moments = [by_content[content(node)].occurred_at for node in found]
         assert moments == sorted(moments, reverse=True)
         self.feed = [node["id"] for node in found]
         assert len(set(self.feed)) == len(self.feed)
@@ -65,7 +65,7 @@ class Viewpoint:
                 # A cursor is the same for everybody, or it would tell what else its reader can see.
                 assert self.known.cursors.setdefault(edge["node"]["id"], edge["cursor"]) == edge["cursor"]
         for node in found:
-            entry = by_content[_content(node)]
+            entry = by_content[content(node)]
             assert self.known.entries.setdefault(node["id"], entry) == entry
         self._learn_order()
 
@@ -235,7 +235,7 @@ class Viewpoint:
         return self.random.random() < 0.5
 
 
-def _content(node: Json) -> str:
+def content(node: Json) -> str:
     """What an entry says, without its id: by this the server's entries and the oracle's are matched."""
     told = {name: value for name, value in node.items() if name not in {"id", "__typename"}}
     return json.dumps(told, sort_keys=True)
