@@ -1,0 +1,88 @@
+"""The log: one line an event on standard error, as text for people or as JSON for machines.
+
+A line never holds what a client sent (documents, variables, query strings) nor an exception's message, which
+may repeat it: of a crash the log tells the exception's type and where it was raised.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Literal
+
+import orjson
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+QUIET = ("uvicorn", "uvicorn.error", "asyncio", "tortoise", "websockets")
+SILENT = ("strawberry.execution", "uvicorn.access")
+
+
+def configure_logs(form: Literal["text", "json"]) -> None:
+    """Send every log of this process to standard error in this form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    silence()
+
+
+def silence() -> None:
+    """Keep the libraries quiet that would log documents and variables."""
+    for name in SILENT:
+        logger = logging.getLogger(name)
+        logger.handlers = [logging.NullHandler()]
+        logger.propagate = False
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: `at`, `level`, `logger`, `message`, and what the event brings."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "at": _instant(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extras(record),
+        }
+        return orjson.dumps(line, default=str).decode()
+
+
+class TextLines(logging.Formatter):
+    """`time LEVEL logger: message name=value …`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        extras = "".join(
+            f" {name}={' '.join(str(value).split())}"
+            for name, value in _extras(record).items()
+            if value is not None
+        )
+        return f"{_instant(record)} {record.levelname:<7} {record.name}: {record.getMessage()}{extras}"
+
+
+def _instant(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    if record.exc_info and record.exc_info[0] is not None:
+        extras["exception"] = record.exc_info[0].__qualname__
+        extras["trace"] = places(record.exc_info[2])
+    return extras
+
+
+def places(trace: TracebackType | None) -> list[str]:
+    """Return where an exception came through, the innermost place last, and no values."""
+    return [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(trace)
+    ]

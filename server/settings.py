@@ -1,0 +1,241 @@
+"""The settings: what operators may say, its defaults, and what is wrong with it in one line.
+
+They come from the environment or from the file that `POSTFACH_ENV_FILE` names; the environment wins. A name
+that is unknown or a value that does not parse stops the start. No message shows a value: many are secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+from models.database import DatabaseUrl
+from models.keys import KeyRing
+from server import setting_values as values
+from server.key_files import KeyFileError, keep_keys
+
+T = TypeVar("T")
+
+PREFIX = "POSTFACH_"
+MINUTES = range(1, 24 * 60 + 1)
+DAYS = range(1, 3650 + 1)
+NAMES = (
+    "DATA_DIR",
+    "DATABASE_URL",
+    "SEALING_KEYS",
+    "SEALING_KEYS_FILE",
+    "TOKEN_KEYS",
+    "TOKEN_KEYS_FILE",
+    "ACCESS_TOKEN_MINUTES",
+    "REFRESH_TOKEN_DAYS",
+    "PUBLIC_URL",
+    "ALLOWED_ORIGINS",
+    "SMTP_URL",
+    "SMTP_FROM",
+    "OUTBOX_PAGE",
+    "IMAP",
+    "POP3",
+    "SUBMISSION",
+    "DOVEADM_URL",
+    "DOVEADM_KEY",
+    "LMTP_LISTEN",
+    "EVENTS_URL",
+    "LOG_FORMAT",
+    "GRAPHIQL",
+    "INTROSPECTION",
+)
+NOT_YET = ("LMTP_LISTEN", "EVENTS_URL")
+RINGS = ("SEALING_KEYS", "TOKEN_KEYS")
+
+
+class SettingsError(Exception):
+    """The server can't start with these settings. `problems` has a line for each; the text is the first."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(problems[0])
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the server was told, checked and complete. Its representation shows no secret.
+
+    `embedded` says that the database is SQLite. Public URL and origins have no slash at the end.
+    """
+
+    data_dir: Path
+    database_url: DatabaseUrl
+    sealing_keys: KeyRing
+    token_keys: KeyRing
+    access_token_lifetime: timedelta
+    refresh_token_lifetime: timedelta
+    public_url: str
+    allowed_origins: frozenset[str]
+    smtp: values.SmtpServer | None
+    smtp_from: str
+    outbox_page: bool
+    imap: values.MailServer
+    pop3: values.MailServer
+    submission: values.MailServer
+    doveadm_url: str | None
+    doveadm_key: str | None = field(repr=False)
+    log_format: Literal["text", "json"]
+    graphiql: bool
+    introspection: bool
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is SQLite, which belongs to one server process."""
+        return self.database_url.dialect == "sqlite"
+
+    @property
+    def secure(self) -> bool:
+        """Whether clients reach the server by https."""
+        return self.public_url.startswith("https:")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings; on the embedded database, make the data folder and the keys that are missing.
+
+        Raises `SettingsError`, and then has made nothing.
+        """
+        return _Reader(os.environ if environ is None else environ).settings()
+
+
+class _Reader:
+    """Reads one setting after the other and collects what is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.problems: list[str] = []
+        self.texts = {**self._from_file(environ), **_ours(environ)}
+        self.texts.pop("ENV_FILE", None)
+        for name in sorted(self.texts):
+            if name not in NAMES:
+                self._refuse(name, "unknown, expected a name that docs/operating.md lists" + _guess(name))
+            elif name in NOT_YET:
+                self._refuse(name, "not available yet, expected it not to be set")
+
+    def settings(self) -> Settings:
+        """Return the settings, complete; the keys are made last, when nothing is wrong."""
+        read = self._read
+        data_dir = read("DATA_DIR", values.folder, Path("var").absolute())
+        embedded = DatabaseUrl("sqlite", path=str(data_dir / "postfach.sqlite3"))
+        database_url = read("DATABASE_URL", values.database_url, embedded)
+        public_url = read("PUBLIC_URL", values.http_url, "http://127.0.0.1:8000")
+        host = urlsplit(public_url).hostname or ""
+        minutes = read("ACCESS_TOKEN_MINUTES", values.whole_number(MINUTES), 15)
+        days = read("REFRESH_TOKEN_DAYS", values.whole_number(DAYS), 30)
+        self._both("DOVEADM_URL", "DOVEADM_KEY")
+        rings = {name: self._ring(name, required=database_url.dialect != "sqlite") for name in RINGS}
+        make = partial(
+            Settings,
+            data_dir=data_dir,
+            database_url=database_url,
+            access_token_lifetime=timedelta(minutes=minutes),
+            refresh_token_lifetime=timedelta(days=days),
+            public_url=public_url,
+            allowed_origins=read("ALLOWED_ORIGINS", values.origins, frozenset[str]()),
+            smtp=read("SMTP_URL", values.smtp_url, None),
+            smtp_from=read("SMTP_FROM", values.email_address, f"postfach@{host}"),
+            outbox_page=read("OUTBOX_PAGE", values.switch, default=False),
+            imap=read("IMAP", values.mail_server, values.MailServer(f"imap.{host}", 993, "tls")),
+            pop3=read("POP3", values.mail_server, values.MailServer(f"pop3.{host}", 995, "tls")),
+            submission=read("SUBMISSION", values.mail_server, values.MailServer(f"smtp.{host}", 465, "tls")),
+            doveadm_url=read("DOVEADM_URL", values.http_url, None),
+            doveadm_key=read("DOVEADM_KEY", values.header_value, None),
+            log_format=read("LOG_FORMAT", values.log_format, _log_format()),
+            graphiql=read("GRAPHIQL", values.switch, default=True),
+            introspection=read("INTROSPECTION", values.switch, default=True),
+        )
+        if self.problems:
+            raise SettingsError(self.problems)
+        given = {name: ring for name, ring in rings.items() if ring is not None}
+        try:
+            kept = keep_keys(data_dir, rings) if database_url.dialect == "sqlite" else given
+        except KeyFileError as error:
+            raise SettingsError([f"{PREFIX}DATA_DIR: {error}"]) from error
+        return make(sealing_keys=kept["SEALING_KEYS"], token_keys=kept["TOKEN_KEYS"])
+
+    def _both(self, *names: str) -> None:
+        """Refuse that only some of these are set."""
+        there = [name for name in names if name in self.texts]
+        if there:
+            for name in set(names) - set(there):
+                self._refuse(name, f"expected beside {PREFIX}{there[0]}")
+
+    def _ring(self, name: str, *, required: bool) -> KeyRing | None:
+        """Read a key ring from its setting or from its file; None when neither is there and right."""
+        file = f"{name}_FILE"
+        if name in self.texts and file in self.texts:
+            self._refuse(file, f"expected only one of it and {PREFIX}{name}")
+            return None
+        if file in self.texts:
+            text = self._read(file, values.secret_file, None)
+            return None if text is None else self._parse(file, values.key_ring, text, None)
+        if required and name not in self.texts:
+            self._refuse(name, f"required with PostgreSQL, expected {values.KEY_RING}")
+        return self._read(name, values.key_ring, None)
+
+    def _read(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        text = self.texts.get(name)
+        return default if text is None else self._parse(name, parse, text, default)
+
+    def _parse(self, name: str, parse: Callable[[str], T], text: str, default: T) -> T:
+        try:
+            return parse(text)
+        except values.Expected as error:
+            self._refuse(name, f"expected {error}")
+            return default
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self.problems.append(f"{PREFIX}{name}: {reason}")
+
+    def _from_file(self, environ: Mapping[str, str]) -> dict[str, str]:
+        path = environ.get(f"{PREFIX}ENV_FILE")
+        if path is None:
+            return {}
+        try:
+            lines = Path(path).read_text("utf-8").splitlines()
+        except (OSError, ValueError):
+            self._refuse("ENV_FILE", "expected a readable text file")
+            return {}
+        found: dict[str, str] = {}
+        for number, line in enumerate(lines, 1):
+            text = line.strip().removeprefix("export ").strip()
+            name, equals, value = text.partition("=")
+            if not text or text.startswith("#"):
+                continue
+            if not equals or not name.isidentifier():
+                self._refuse("ENV_FILE", f"expected NAME=VALUE in line {number}")
+            else:
+                found[name] = _unquoted(value.strip())
+        if f"{PREFIX}ENV_FILE" in found:
+            self._refuse("ENV_FILE", "expected in the environment, not in the file itself")
+        return _ours(found)
+
+
+def _ours(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(PREFIX): text for name, text in environ.items() if name.startswith(PREFIX)}
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    return value
+
+
+def _guess(name: str) -> str:
+    close = difflib.get_close_matches(name, NAMES, 1)
+    return f", {PREFIX}{close[0]} perhaps" if close else ""
+
+
+def _log_format() -> Literal["text", "json"]:
+    return "text" if sys.stderr.isatty() else "json"
