@@ -1,0 +1,67 @@
+"""The rule stands in one place: no other module reads the tables of e-mails, bookings and entries."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+ROOMS = ("server", "schema", "resolvers", "mail", "models", "execution")
+GUARDED = ("mails", "mail_mailboxes", "bookings", "activities", "activity_readers", "activity_mailboxes")
+SPEAKS = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+\"?(?:{'|'.join(GUARDED)})\b", re.IGNORECASE)
+MODELS = ("Mail", "MailMailbox", "Booking", "Activity", "ActivityReader", "ActivityMailbox")
+
+ALLOWED = {
+    "models/visibility.py": "reads, by the rule",
+    "models/bookings.py": "writes what a booking leaves behind",
+    "models/guarding.py": "writes what a VIP switch changes",
+    "models/bulk.py": "writes what an import brings and reads what an export takes",
+}
+
+
+def sources() -> Iterator[Path]:
+    for room in ROOMS:
+        for path in sorted((TOP / room).rglob("*.py")):
+            if "node_modules" not in path.parts:
+                yield path
+
+
+def offences(source: str) -> list[str]:
+    """What in this source speaks of the guarded tables: SQL in a string, or a Tortoise model that is imported."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SPEAKS.search(node.value):
+            found.append(f"line {node.lineno}: SQL")
+        if isinstance(node, ast.ImportFrom) and node.module == "models.tables":
+            found += [f"line {node.lineno}: {name.name}" for name in node.names if name.name in MODELS]
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tables":
+            found += [f"line {node.lineno}: {node.attr}"] if node.attr in MODELS else []
+    return found
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(TOP)))
+def test_no_other_module_reads_the_guarded_tables(path: Path) -> None:
+    if str(path.relative_to(TOP)) not in ALLOWED:
+        assert offences(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x = "SELECT 1 FROM bookings b"',
+        'x = f"SELECT {1} FROM x JOIN activities a"',
+        'x = "update  activities set guarded = false"',
+        "from models.tables import Activity",
+        "from models import tables\ntables.Booking.all()",
+    ],
+)
+def test_an_offence_is_found(source: str) -> None:
+    assert offences(source) != []
+
+
+def test_every_exception_is_still_one() -> None:
+    for path in ALLOWED:
+        if path != "models/bulk.py":
+            assert offences((TOP / path).read_text("utf-8")) != []
