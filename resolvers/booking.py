@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from models import bookings, visibility
 from models.bookings import MailContent, References
 from models.mails import same_address
 from models.tables import MailPart
-from resolvers import activities, node_ids, text
+from resolvers import activities, mail_input, node_ids
 from resolvers.acting import acting_user
 from resolvers.errors import ForbiddenError, InvalidInputError, NotFoundError
 from resolvers.node_ids import NodeKind
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
 
     from models.database import Unit
     from resolvers.request import Request
-
-MESSAGE_ID_LENGTH = 998
-SUBJECT_LENGTH = 2_000
-TEXT_LENGTH = 500_000
-RECIPIENTS = 1_000
-REFERENCES = 100
-ADDRESS = re.compile(
-    r"[^\s<>@\x00-\x1f\x7f](?:[^<>\x00-\x1f\x7f\u2028\u2029]{0,318})@[^\s<>@\x00-\x1f\x7f]{1,255}"
-)
-MESSAGE_ID = re.compile(r"[^\s<>\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,52 +99,11 @@ def _no_such_mailbox() -> NotFoundError:
 
 
 def _content(asked: BookMail) -> MailContent:
-    path = ["input"]
-    message_id = text.clean(asked.message_id.strip(), [*path, "messageId"], most=MESSAGE_ID_LENGTH)
-    if not MESSAGE_ID.fullmatch(message_id):
-        message = "A Message-ID is one word, without angle brackets."
-        raise InvalidInputError(message, [*path, "messageId"])
-    if len(asked.recipients) > RECIPIENTS:
-        message = f"At most {RECIPIENTS} recipients."
-        raise InvalidInputError(message, [*path, "recipients"])
-    return MailContent(
-        message_id=message_id,
-        sender=_address(asked.sender, [*path, "sender"]),
-        recipients=tuple(
-            _address(recipient, [*path, "recipients", str(place)])
-            for place, recipient in enumerate(asked.recipients)
-        ),
-        subject=text.clean(asked.subject, [*path, "subject"], most=SUBJECT_LENGTH),
-        text=text.clean(asked.text, [*path, "text"], most=TEXT_LENGTH),
-        mail_date=asked.mail_date,
+    given = mail_input.MailInput(
+        asked.message_id, asked.sender, asked.recipients, asked.subject, asked.text, asked.mail_date
     )
-
-
-def _address(address: str, path: list[str]) -> str:
-    """Return an address as it stands in a header. Whether it is a good one is not asked: the e-mail was sent with it."""
-    trimmed = text.clean(address.strip(), path)
-    if not ADDRESS.fullmatch(trimmed):
-        message = "This is not an e-mail address."
-        raise InvalidInputError(message, path)
-    return trimmed
+    return mail_input.content(given, ["input"])
 
 
 def _references(asked: BookMail) -> References:
-    return References(
-        contacts=_each_once(asked.contact_references, ["input", "contactReferences"]),
-        properties=_each_once(asked.property_references, ["input", "propertyReferences"]),
-    )
-
-
-def _each_once(references: list[str] | None, path: list[str]) -> tuple[str, ...]:
-    if references is None:
-        return ()
-    if len(references) > REFERENCES:
-        message = f"At most {REFERENCES} references."
-        raise InvalidInputError(message, path)
-    most = activities.REFERENCE_LENGTH
-    return tuple(
-        dict.fromkeys(
-            text.line(each, [*path, str(place)], most=most) for place, each in enumerate(references)
-        )
-    )
+    return mail_input.references(asked.contact_references or [], asked.property_references or [], ["input"])

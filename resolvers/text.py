@@ -24,6 +24,7 @@ GROUPS = 100
 LANGUAGE_LENGTH = 64
 PASSWORD_LENGTHS = (12, 128)
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _INVISIBLE_LETTERS = frozenset(
@@ -55,7 +56,7 @@ _LANGUAGE = re.compile(
 
 def is_clean(text: str) -> bool:
     """Whether every database can hold the text: no NUL, no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None
 
 
 def clean(text: str, path: list[str], *, most: int | None = None) -> str:
