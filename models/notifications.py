@@ -1,0 +1,121 @@
+"""PostgreSQL's notifications: text that a transaction sends with its commit, and a connection that hears it.
+
+The connection is one of its own, since the pool's go from hand to hand. When it breaks, whatever was sent in
+between is lost: the listener says so and connects again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from models.database import UNAVAILABLE, DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.database import DatabaseUrl, Unit
+
+log = logging.getLogger("postfach.notifications")
+
+CHANNEL = "postfach_events"
+CONNECT_SECONDS = 10
+PROBE_SECONDS = 10
+"""How often, and how long, the connection is asked whether it lives: a cable that was pulled tells nobody."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+BROKEN = (*UNAVAILABLE, asyncpg.PostgresError, TimeoutError)
+
+
+async def notify(unit: Unit, text: str) -> None:
+    """Send `text`, less than 8000 bytes, to every listener when the unit commits."""
+    await unit.execute("SELECT pg_notify($1, $2)", CHANNEL, text)
+
+
+class Listener:
+    """Hears what every process sends, its own too. Both callbacks run in the event loop and must be quick."""
+
+    def __init__(self, url: DatabaseUrl, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        self._url = url
+        self._heard = heard
+        self._lost = lost
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def hears(self) -> bool:
+        """Whether nothing is missed at the moment, as far as it is known."""
+        return self._connection is not None and not self._connection.is_closed()
+
+    async def open(self) -> None:
+        """Begin to listen. Raises `DatabaseUnavailableError`."""
+        try:
+            await self._connect()
+        except BROKEN as error:
+            raise DatabaseUnavailableError(str(error)) from error
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """End listening."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait((self._keeper,))
+        await self._disconnect()
+
+    async def _connect(self) -> None:
+        connection = await asyncpg.connect(
+            host=self._url.host,
+            port=self._url.port,
+            user=self._url.user,
+            password=self._url.password or None,
+            database=self._url.name,
+            timeout=CONNECT_SECONDS,
+            server_settings={"application_name": "postfach events"},
+        )
+        await connection.add_listener(CHANNEL, self._receive)
+        self._connection = connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*BROKEN):
+                await connection.close(timeout=1)
+
+    def _receive(self, _connection: object, _pid: int, _channel: str, text: object) -> None:
+        self._heard(str(text))
+
+    async def _keep(self) -> None:
+        """Watch the connection for ever, and make a new one when it broke."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            if self._connection is None:
+                try:
+                    await self._connect()
+                except BROKEN:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                    continue
+                log.info("hears the other processes again")
+                pause = FIRST_PAUSE_SECONDS
+            await self._until_broken(self._connection)
+            log.warning("the way to the other processes broke, subscribers have to come back")
+            await self._disconnect()
+            self._lost()
+
+    async def _until_broken(self, connection: asyncpg.Connection[Any] | None) -> None:
+        broken = asyncio.Event()
+        if connection is None:
+            return
+        connection.add_termination_listener(lambda _: broken.set())
+        while not connection.is_closed():
+            try:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await broken.wait()
+            except TimeoutError:
+                try:
+                    await connection.fetchval("SELECT 1", timeout=PROBE_SECONDS)
+                except BROKEN:
+                    return

@@ -1,0 +1,203 @@
+"""The bus: what one unit of work tells to whoever listens, in this process or another.
+
+An event is a topic and a small JSON object. It is told when its unit has committed, and never when it has
+not. On SQLite it stays in the process; on PostgreSQL it goes through the database to every server process, this
+one too (`models.notifications`). Nobody is waited for: a subscriber who does not keep up is dropped, and when
+events may have been missed every subscriber is told so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+
+from models.notifications import Listener, notify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+    from uuid import UUID
+
+    from models.database import DatabaseUrl, Unit
+
+    Payload = dict[str, Any]
+
+WAITING_EVENTS = 100
+"""How many events wait for a subscriber at most."""
+NOTIFICATION_BYTES = 7_900
+"""PostgreSQL carries less than 8000 bytes at once."""
+SESSIONS_ENDED = "sessions_ended"
+SESSIONS_AT_ONCE = 100
+
+
+class SubscriptionEndedError(Exception):
+    """The subscriber gets no more events; whoever subscribes again gets those from then on."""
+
+
+class SlowReaderError(SubscriptionEndedError):
+    """Too many events waited for the subscriber."""
+
+
+class EventsLostError(SubscriptionEndedError):
+    """The way to the other processes broke: events may be missing."""
+
+
+class Subscription:
+    """Yields the payloads of a topic in the order of their commits, from the moment it was made.
+
+    Used as a context manager it ends with the block. Iterating raises `SubscriptionEndedError`.
+    """
+
+    def __init__(self, accepts: Callable[[Payload], bool], forget: Callable[[Subscription], None]) -> None:
+        self._accepts = accepts
+        self._forget = forget
+        self._waiting: deque[Payload] = deque()
+        self._awake = asyncio.Event()
+        self._ended = False
+        self._error: SubscriptionEndedError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Payload:
+        """Wait for the next payload. What was waiting when the subscription ended is gone."""
+        await self._awake.wait()
+        if self._error is not None:
+            raise self._error
+        if self._ended:
+            raise StopAsyncIteration
+        payload = self._waiting.popleft()
+        if not self._waiting:
+            self._awake.clear()
+        return payload
+
+    def close(self) -> None:
+        """End; an iteration that waits stops."""
+        self._forget(self)
+        self._ended = True
+        self._awake.set()
+
+    def offer(self, payload: Payload) -> None:
+        """Hand a payload over; the bus does that."""
+        if not self._accepts(payload):
+            return
+        if len(self._waiting) == WAITING_EVENTS:
+            self.fail(SlowReaderError("Too many events waited."))
+            return
+        self._waiting.append(payload)
+        self._awake.set()
+
+    def fail(self, error: SubscriptionEndedError) -> None:
+        """End with an error; the bus does that."""
+        if not self._ended:
+            self._error = error
+        self.close()
+
+
+class Events(ABC):
+    """The bus of this process."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Begin. Raises `DatabaseUnavailableError` when the way to the other processes can't be made."""
+
+    async def close(self) -> None:
+        """End every subscription."""
+        self._fail_all(EventsLostError("The server ends."))
+
+    @abstractmethod
+    async def publish(self, unit: Unit, topic: str, payload: Payload) -> None:
+        """Tell the subscribers of the topic once the unit has committed. The payload is JSON, a few ids."""
+
+    def subscribe(self, topic: str, accepts: Callable[[Payload], bool] = lambda _: True) -> Subscription:
+        """Return the topic's events from now on, those that `accepts` wants.
+
+        Raises `EventsLostError` while the way to the other processes is broken.
+        """
+        subscription = Subscription(accepts, self._subscriptions[topic].discard)
+        self._subscriptions[topic].add(subscription)
+        return subscription
+
+    async def publish_sessions_ended(self, unit: Unit, user_id: UUID, session_ids: Iterable[UUID]) -> None:
+        """Tell that these sessions of the user have ended, so that what they opened is closed."""
+        ended = [str(each) for each in session_ids]
+        for start in range(0, len(ended), SESSIONS_AT_ONCE):
+            payload = {"user_id": str(user_id), "session_ids": ended[start : start + SESSIONS_AT_ONCE]}
+            await self.publish(unit, SESSIONS_ENDED, payload)
+
+    def _deliver(self, topic: str, payload: Payload) -> None:
+        for subscription in tuple(self._subscriptions.get(topic, ())):
+            subscription.offer(payload)
+
+    def _fail_all(self, error: SubscriptionEndedError) -> None:
+        for subscriptions in tuple(self._subscriptions.values()):
+            for subscription in tuple(subscriptions):
+                subscription.fail(error)
+
+
+class LocalEvents(Events):
+    """The bus of the one process that the embedded database has."""
+
+    async def open(self) -> None:
+        """Do nothing: there are no other processes."""
+
+    async def publish(self, unit: Unit, topic: str, payload: Payload) -> None:
+        """Tell after the commit."""
+        unit.after_commit(lambda: self._deliver(topic, payload))
+
+
+class PostgresEvents(Events):
+    """The bus of all processes on one PostgreSQL database."""
+
+    def __init__(self, url: DatabaseUrl) -> None:
+        super().__init__()
+        self._listener = Listener(url, self._heard, self._lost)
+
+    async def open(self) -> None:
+        """Begin to listen."""
+        await self._listener.open()
+
+    async def close(self) -> None:
+        """End every subscription, and the listening."""
+        await super().close()
+        await self._listener.close()
+
+    async def publish(self, unit: Unit, topic: str, payload: Payload) -> None:
+        """Tell with the commit: the database does both or neither."""
+        text = orjson.dumps([topic, payload])
+        if len(text) > NOTIFICATION_BYTES:
+            raise ValueError(f"an event of {topic} has {len(text)} bytes, {NOTIFICATION_BYTES} at most")
+        await notify(unit, text.decode())
+
+    def subscribe(self, topic: str, accepts: Callable[[Payload], bool] = lambda _: True) -> Subscription:
+        """Return the topic's events from now on."""
+        if not self._listener.hears:
+            raise EventsLostError("The way to the other processes is broken.")
+        return super().subscribe(topic, accepts)
+
+    def _heard(self, text: str) -> None:
+        topic, payload = orjson.loads(text)
+        self._deliver(topic, payload)
+
+    def _lost(self) -> None:
+        self._fail_all(EventsLostError("The way to the other processes broke."))
+
+
+def events_of(url: DatabaseUrl) -> Events:
+    """Return the bus for this database."""
+    return LocalEvents() if url.dialect == "sqlite" else PostgresEvents(url)

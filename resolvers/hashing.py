@@ -1,0 +1,83 @@
+"""Users' passwords as Argon2id hashes: made and checked in threads, a few at once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+AT_ONCE = 4
+"""Each takes 64 MiB while it runs; the others wait."""
+
+
+class Hasher:
+    """Hashes and checks passwords. A new hash has RFC 9106's second recommended parameters."""
+
+    def __init__(self) -> None:
+        self._argon2 = argon2.PasswordHasher()
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
+        self._nobody = self._unmatched()
+
+    async def hash(self, password: str) -> str:
+        """Return a new hash in PHC form."""
+        return await self._run(lambda: self.hash_now(password))
+
+    def hash_now(self, password: str) -> str:
+        """Do the same in the caller's own thread."""
+        return self._argon2.hash(_bytes(password))
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Return whether the password is right; without a hash it takes as long and is not."""
+        return await self._run(lambda: self._matches(password_hash or self._nobody, password))
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """Return whether new hashes are harder to guess by than this one."""
+        current = argon2.extract_parameters(self._nobody)
+        found = argon2.extract_parameters(password_hash)
+        return (
+            found.type is not current.type
+            or found.version < current.version
+            or found.memory_cost < current.memory_cost
+            or found.time_cost < current.time_cost
+            or found.hash_len < current.hash_len
+            or found.salt_len < current.salt_len
+        )
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False)
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._argon2.verify(password_hash, _bytes(password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def _unmatched(self) -> str:
+        """Return a hash with the parameters of new ones that no password is known for."""
+        of = self._argon2
+        salt, digest = (_unpadded(secrets.token_bytes(length)) for length in (of.salt_len, of.hash_len))
+        costs = f"m={of.memory_cost},t={of.time_cost},p={of.parallelism}"
+        return f"$argon2id$v=19${costs}${salt}${digest}"
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _bytes(password: str) -> bytes:
+    # A lone surrogate is in nobody's password, and yet has to take its time.
+    return password.encode("utf-8", "surrogatepass")
+
+
+def _unpadded(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")

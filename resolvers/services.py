@@ -1,0 +1,20 @@
+"""What resolvers need beside the database: hashing, tokens, events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resolvers.events import Events
+    from resolvers.hashing import Hasher
+    from resolvers.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each for a server process."""
+
+    hasher: Hasher
+    tokens: Tokens
+    events: Events
