@@ -1,7 +1,8 @@
 """What a VIP switch does to the entries: guards those of a mailbox's e-mails, or opens them again.
 
-Each function is a statement or a few, set-based, that find the mailbox's e-mails by an index; none reads an entry into the server. They are
-called in a unit of work that holds the agency's lock alone, so that no booking slips through between the switch and the entries.
+Each function is a statement or a few, set-based, that find the mailbox's e-mails by an index; none reads an
+entry into the server. They are called in a unit of work that holds the agency's lock alone, so that no
+booking slips through between the switch and the entries.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ async def unguard(unit: Unit, mailbox_id: UUID) -> None:
 
 
 async def _switch(unit: Unit, mailbox_id: UUID, mails: str, guarded: str, condition: str) -> None:
-    """Set `guarded` where it is not yet so, on the entries and on the copies beside those with several bookings."""
+    """Set `guarded` where it is not yet so, on entries and on what is stored beside some of them."""
     await unit.execute(
         f"UPDATE activities SET guarded = {guarded} WHERE {condition} AND mail_id IN ({mails})", mailbox_id
     )

@@ -1,0 +1,209 @@
+"""Mailboxes, as everybody of the agency reads them.
+
+A mailbox comes with what rights at it depend on (whether it is VIP, whether the viewer is assigned now) from
+the same statement, so that nothing a viewer may read hangs on a second look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from models.lateral import Parameters, contains
+from resolvers import batches
+from resolvers.errors import NotFoundError
+from resolvers.node_ids import NodeKind, encode
+from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.text import lookup_address
+from resolvers.text import search as search_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from models.database import Unit
+    from resolvers.request import Request, Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox; `is_assigned` says whether the viewer is assigned to it now."""
+
+    id: UUID
+    agency_id: UUID
+    address: str
+    email_name: str | None
+    vip: bool
+    active: bool
+    receiving_stops_at: datetime | None
+    automatic_booking: bool
+    is_assigned: bool
+
+    @property
+    def node_id(self) -> str:
+        """Return the global id."""
+        return encode(NodeKind.MAILBOX, self.id)
+
+
+def columns(viewer: str) -> str:
+    """Return what is selected of a mailbox `m`, for the viewer whose id is the parameter `viewer`."""
+    return (
+        "m.id, m.agency_id, m.address, m.email_name, m.vip, m.active, m.receiving_stops_at, "
+        "m.automatic_booking, "
+        "EXISTS (SELECT 1 FROM assignments own "
+        f"WHERE own.mailbox_id = m.id AND own.user_id = {viewer} AND own.until IS NULL) AS is_assigned"
+    )
+
+
+def read(row: Mapping[str, Any]) -> Mailbox:
+    """Return the mailbox in a row of `columns`."""
+    return Mailbox(
+        row["id"],
+        row["agency_id"],
+        row["address"],
+        row["email_name"],
+        row["vip"],
+        row["active"],
+        row["receiving_stops_at"],
+        row["automatic_booking"],
+        row["is_assigned"],
+    )
+
+
+# ---------------------------------------------------------------- rights
+
+
+def can_administer(viewer: Viewer, mailbox: Mailbox) -> bool:
+    """Whether the viewer may change its settings and assignments."""
+    return viewer.administers and viewer.agency_id == mailbox.agency_id
+
+
+def can_reveal(viewer: Viewer, mailbox: Mailbox) -> bool:
+    """Whether the viewer may be shown its password: assigned now, or administering one that is not VIP."""
+    return mailbox.is_assigned or (can_administer(viewer, mailbox) and not mailbox.vip)
+
+
+def reads_assigned_users(viewer: Viewer, mailbox: Mailbox) -> bool:
+    """Whether the viewer may read who is assigned now: administrators and those assigned now."""
+    return mailbox.is_assigned or can_administer(viewer, mailbox)
+
+
+def reads_periods(viewer: Viewer, mailbox: Mailbox) -> bool:
+    """Whether the viewer may read its periods and events.
+
+    Administrators may and, where it is VIP, those assigned now.
+    """
+    return (mailbox.is_assigned and mailbox.vip) or can_administer(viewer, mailbox)
+
+
+PERIODS_READABLE = (
+    "($2::boolean OR (m.vip AND EXISTS (SELECT 1 FROM assignments own "
+    "WHERE own.mailbox_id = m.id AND own.user_id = $1 AND own.until IS NULL)))"
+)
+"""`reads_periods` as a condition on a mailbox `m`: `$1` is the viewer, `$2` whether an administrator."""
+
+# ---------------------------------------------------------------- reads
+
+_ORDER = (Key("m.address", Kind.TEXT),)
+
+
+async def by_address(request: Request, address: str) -> Mailbox | None:
+    """Return the mailbox of the viewer's agency with this address, whatever its case.
+
+    None where the address is malformed, absent or another agency's, and for account managers.
+    """
+    member = request.member()
+    wanted = lookup_address(address)
+    if member is None or not wanted:
+        return None
+    viewer, agency_id = member
+    row = await request.database.fetch_one(
+        f"SELECT {columns('$1')} FROM mailboxes m WHERE m.agency_id = $2 AND m.address = $3",
+        viewer.id,
+        agency_id,
+        wanted,
+    )
+    return None if row is None else read(row)
+
+
+async def by_id(request: Request, mailbox_id: UUID) -> Mailbox | None:
+    """Return a mailbox of the viewer's agency, loaded together with the others of its level; else None."""
+    return await batches.batch(request, "mailboxes by id", partial(_load, request)).get(mailbox_id)
+
+
+async def _load(request: Request, keys: list[UUID]) -> dict[UUID, Mailbox]:
+    member = request.member()
+    if member is None:
+        return {}
+    viewer, agency_id = member
+    rows = await request.database.fetch(
+        f"SELECT {columns('$1')} FROM mailboxes m WHERE m.agency_id = $2 AND m.id = ANY($3::uuid[])",
+        viewer.id,
+        agency_id,
+        keys,
+    )
+    return {row["id"]: read(row) for row in rows}
+
+
+def list_all(request: Request, arguments: Arguments, search: str | None) -> Connection[Mailbox]:
+    """Return the mailboxes of the viewer's agency by address; empty for an account manager.
+
+    With `search` those in whose address and e-mail name every word of it occurs, whatever the case.
+    Raises `InvalidInputError` for a search of more than 200 characters.
+    """
+    words = search_words(search, ["search"])
+    member = request.member()
+    if member is None:
+        return Connection.empty(request, Listing(columns("$1"), "mailboxes m", "false", _ORDER), arguments)
+    viewer, agency_id = member
+    parameters = Parameters([viewer.id, agency_id])
+    where = ["m.agency_id = $2"]
+    where += [
+        contains("m.fold_search", word, parameters, is_sqlite=request.database.is_sqlite) for word in words
+    ]
+    listing = Listing(columns("$1"), "mailboxes m", " AND ".join(where), _ORDER)
+    return Connection(request, listing, arguments, read, values=parameters.values)
+
+
+_OF_USER = Listing(
+    columns("$1"),
+    "assignments a JOIN mailboxes m ON m.id = a.mailbox_id",
+    "m.agency_id = $2 AND a.until IS NULL",
+    _ORDER,
+    parent="a.user_id",
+)
+
+
+def of_user(request: Request, user_id: UUID, arguments: Arguments) -> Connection[Mailbox]:
+    """Return the mailboxes that a user of the viewer's agency is assigned to now, by address.
+
+    Whether the viewer may read them is not asked here.
+    """
+    member = request.member()
+    if member is None:
+        return Connection.empty(request, _OF_USER, arguments)
+    viewer, agency_id = member
+    return Connection(request, _OF_USER, arguments, read, values=(viewer.id, agency_id), parent_id=user_id)
+
+
+# ---------------------------------------------------------------- within a unit of work
+
+
+async def hold(unit: Unit, acting: Viewer, mailbox_id: UUID) -> tuple[Mailbox, datetime]:
+    """Lock a mailbox of the acting user's agency until the unit ends; return it and its newest moment.
+
+    Raises `NotFoundError` for any other. Users are locked before, and the clock is read after.
+    """
+    await unit.execute("SELECT id FROM mailboxes WHERE id = $1 FOR NO KEY UPDATE", mailbox_id)
+    # A second statement: what the first one sees beside the locked row may be older than the lock.
+    row = await unit.fetch_one(
+        f"SELECT {columns('$1')}, m.last_moment FROM mailboxes m WHERE m.id = $2 AND m.agency_id = $3",
+        acting.id,
+        mailbox_id,
+        acting.agency_id,
+    )
+    if row is None:
+        raise NotFoundError("There is no such mailbox.", ["mailboxId"])
+    return read(row), row["last_moment"]
