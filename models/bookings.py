@@ -1,7 +1,8 @@
 """Booking: the rows that a mailbox's part in an e-mail leaves behind.
 
-The order of locks is that of every unit: the agency (shared), the mailbox, the e-mail. The e-mail's mailboxes need no lock of their
-own: VIP is switched under the agency's lock alone, so no switch falls between a look at `vip` and the commit.
+The order of locks is that of every unit: the agency (shared), the mailbox, the e-mail. The e-mail's mailboxes
+need no lock of their own: VIP is switched under the agency's lock alone, so no switch falls between a look at
+`vip` and the commit.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class References:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """The e-mail, and the position of the booking that was made: None where the mailbox had booked it before."""
+    """The e-mail, and the position of the booking that was made.
+
+    None where the mailbox had booked it before.
+    """
 
     mail_id: UUID
     position: int | None
@@ -65,8 +69,9 @@ async def book(
 ) -> Booked:
     """Book an e-mail at a mailbox (`id, agency_id, last_moment`, locked) at the next moment there.
 
-    The first booking of an e-mail fixes its mailboxes and makes an entry for each reference. A later one, at another mailbox, joins:
-    it adds the entries of new references. At the same mailbox the first booking counts and nothing changes.
+    The first booking of an e-mail fixes its mailboxes and makes an entry for each reference. A later one, at
+    another mailbox, joins: it adds the entries of new references. At the same mailbox the first booking
+    counts and nothing changes.
     """
     agency_id = mailbox["agency_id"]
     mail_id = await _insert_mail(unit, agency_id, content)
@@ -152,7 +157,10 @@ async def _add_mailboxes(
 async def _add_entries(
     unit: Unit, agency_id: UUID, mail_id: UUID, position: int, references: References
 ) -> None:
-    """Add the entries of the references that are new; what depends on bookings and mailboxes is settled afterwards."""
+    """Add the entries of the references that are new.
+
+    What depends on bookings and mailboxes is settled afterwards.
+    """
     entries: list[tuple[ActivityKind, str | None, str | None]] = [
         *((ActivityKind.ACTIVITY, reference, None) for reference in references.contacts),
         *((ActivityKind.AGENTS_LOG, None, reference) for reference in references.properties),
@@ -176,7 +184,10 @@ async def _add_entries(
 
 
 async def settle(unit: Unit, mail_id: UUID) -> None:
-    """Make the entries of an e-mail agree with its bookings and mailboxes: direction, moment, guard, audience."""
+    """Make the entries of an e-mail agree with its bookings and mailboxes.
+
+    Direction, moment, guard, audience.
+    """
     facts = await unit.fetch_one(
         "SELECT count(*) AS bookings, min(b.decisive_at) AS first_at, min(CAST(b.mailbox_id AS text)) AS only_mailbox_id, "
         "max(CASE WHEN b.part = 'SENDING' THEN 1 ELSE 0 END) AS sent, "

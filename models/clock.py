@@ -14,5 +14,8 @@ def now() -> datetime:
 
 
 def next_moment(last: datetime) -> datetime:
-    """Return the next moment at a mailbox whose newest is `last`: now, but always later than that, even if the clock went back."""
+    """Return the next moment at a mailbox whose newest is `last`.
+
+    Now, but always later than that, even if the clock went back.
+    """
     return max(now(), last + MICROSECOND)

@@ -1,10 +1,12 @@
 """The way to the database: statements, and units of work.
 
-Statements are written once, in PostgreSQL's words, with `$1`, `$2` … for parameters; for SQLite `translate` turns them into its own.
-Rows come back as mappings with the same Python values on both: `UUID`, aware `datetime`, `bool`.
+Statements are written once, in PostgreSQL's words, with `$1`, `$2` … for parameters; for SQLite `translate`
+turns them into its own. Rows come back as mappings with the same Python values on both: `UUID`, aware
+`datetime`, `bool`.
 
-A unit of work is one function in one transaction. It runs in a task of its own, so that a client that goes away or a sibling
-field that fails cannot leave a transaction half done or a connection lost; and what is to be told to the world is told after the commit.
+A unit of work is one function in one transaction. It runs in a task of its own, so that a client that goes
+away or a sibling field that fails cannot leave a transaction half done or a connection lost; and what is to
+be told to the world is told after the commit.
 """
 
 from __future__ import annotations
@@ -157,7 +159,8 @@ _LOCK = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE)\b(?: OF \w+)?")
 def translate(statement: str) -> str:
     """Turn a statement written for PostgreSQL into SQLite's words.
 
-    `= ANY($1::uuid[])` looks into a JSON list, casts and row locks go: a transaction on SQLite holds the whole database.
+    `= ANY($1::uuid[])` looks into a JSON list, casts and row locks go: a transaction on SQLite holds the
+    whole database.
     """
     statement = _ANY.sub(r"IN (SELECT value FROM json_each($\1))", statement)
     return _LOCK.sub("", _CAST.sub("", statement))
@@ -251,7 +254,8 @@ class Statements:
     async def fetch(self, statement: str, *parameters: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401
         """Return the rows of a statement.
 
-        Raises `IntegrityError` where a constraint refuses, `DatabaseUnavailableError` where the database is not there.
+        Raises `IntegrityError` where a constraint refuses, `DatabaseUnavailableError` where the database is
+        not there.
         """
         self.database.count(statement)
         if self.is_sqlite:
@@ -318,8 +322,9 @@ class Unit(Statements):
     async def lock_agency(self, agency_id: UUID, *, alone: bool = False) -> None:
         """Wait for the agency's lock and hold it until the end of the unit.
 
-        Every unit that writes for an agency takes it first. `alone` keeps all others out: for what decides rights (VIP, modules, roles,
-        levels, states), so that nothing is booked or assigned in between by rights that no longer hold.
+        Every unit that writes for an agency takes it first. `alone` keeps all others out: for what decides
+        rights (VIP, modules, roles, levels, states), so that nothing is booked or assigned in between by
+        rights that no longer hold.
         """
         if not self.is_sqlite:
             kind = "" if alone else "_shared"
@@ -390,8 +395,8 @@ class Database(Statements):
     async def transact(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         """Run `work` in one transaction and return what it returns.
 
-        It is run to its end whatever becomes of the caller, and repeated when the database asks for that (a deadlock). An exception
-        rolls everything back and is raised on.
+        It is run to its end whatever becomes of the caller, and repeated when the database asks for that (a
+        deadlock). An exception rolls everything back and is raised on.
         """
         return await asyncio.shield(asyncio.ensure_future(self._transact(work)))
 

@@ -30,7 +30,7 @@ class InstantField(fields.DatetimeField[Any]):
     class _db_sqlite:  # noqa: N801 (the name is Tortoise's)
         SQL_TYPE = "TEXT"
 
-    def to_db_value(self, value: Any, instance: type[Model] | Model) -> Any:
+    def to_db_value(self, value: Any, instance: type[Model] | Model) -> Any:  # noqa: ANN401 (Tortoise's signature)
         """Refuse an instant without an offset: whose noon it means is anybody's guess."""
         if isinstance(value, str):
             value = instant_from_text(value)

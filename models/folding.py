@@ -14,7 +14,10 @@ def fold(text: str) -> str:
 
 
 def sort_key(*parts: str) -> str:
-    """Return a key that orders by the first part, then the next, whatever case and accents (DIN 5007-1: ä as a)."""
+    """Return a key that orders by the first part, then the next, whatever case and accents (DIN 5007-1.
+
+    Ä as a).
+    """
     return SEPARATOR.join(_plain(part) for part in parts)
 
 

@@ -34,7 +34,8 @@ class Lateral:
 def each_with(source: str, selection: str, alias: str, *, is_sqlite: bool) -> Lateral:
     """Join each row of `source` with the `occurred_at, id` of a selection that may speak of that row.
 
-    SQLite has no LATERAL: a scalar subselect that packs the rows into a JSON list, unpacked again, does the same.
+    SQLite has no LATERAL: a scalar subselect that packs the rows into a JSON list, unpacked again, does the
+    same.
     """
     if not is_sqlite:
         return Lateral(

@@ -22,8 +22,8 @@ def same_address(address: str) -> str:
 def identity(message_id: str, sender: str, recipients: Sequence[str], subject: str, text: str) -> str:
     """Return the e-mail's identity within its agency: 64 hexadecimal digits of SHA-256.
 
-    Equal only where Message-ID, sender, recipients (in any order, addresses whatever their case), subject and text are equal.
-    Each part goes in with its length before it, so that no part can pass for another.
+    Equal only where Message-ID, sender, recipients (in any order, addresses whatever their case), subject and
+    text are equal. Each part goes in with its length before it, so that no part can pass for another.
     """
     digest = hashlib.sha256()
     people = sorted(same_address(recipient) for recipient in recipients)
@@ -43,5 +43,8 @@ def preview(text: str) -> str:
 
 
 def search_text(subject: str, text: str, sender: str, recipients: Sequence[str]) -> str:
-    """Return what a search looks in. A word has no white space, so it can't reach from one part into the next."""
+    """Return what a search looks in.
+
+    A word has no white space, so it can't reach from one part into the next.
+    """
     return search_key(subject, text, sender, *recipients)

@@ -1,8 +1,9 @@
 """Tortoise's SQLite engine with transactions that cannot fail halfway.
 
-Three things differ from the original. A transaction takes the write lock when it begins (`BEGIN IMMEDIATE`), so that it waits for
-another process instead of failing with "database is locked" at its first write. Scripts run statement by statement, because
-Python's own `executescript` commits whatever is open and so would tear a migration apart. And a begin that fails gives the lock back.
+Three things differ from the original. A transaction takes the write lock when it begins (`BEGIN IMMEDIATE`),
+so that it waits for another process instead of failing with "database is locked" at its first write. Scripts
+run statement by statement, because Python's own `executescript` commits whatever is open and so would tear a
+migration apart. And a begin that fails gives the lock back.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class ImmediateTransactionContext(SqliteTransactionContext):
         return transaction
 
 
-def _connections() -> Any:
+def _connections() -> Any:  # noqa: ANN401 (Tortoise does not say)
     from tortoise.connection import get_connections  # noqa: PLC0415 (Tortoise decides at run time)
 
     return get_connections()

@@ -1,11 +1,12 @@
 """What is stored, as Tortoise models.
 
-Three things hold everywhere. Identifiers are random, so that they tell nothing about how many others there are. Whatever
-belongs to an agency carries its `agency_id`, and the database refuses a row that refers to another agency's. Instants
-are UTC to the microsecond.
+Three things hold everywhere. Identifiers are random, so that they tell nothing about how many others there
+are. Whatever belongs to an agency carries its `agency_id`, and the database refuses a row that refers to
+another agency's. Instants are UTC to the microsecond.
 
-Columns named `fold_…` hold what `models.folding` made of the text beside them, for order and search alike on both databases.
-What no model can say (exclusion of overlapping periods, partial indexes, triggers) stands in the migrations.
+Columns named `fold_…` hold what `models.folding` made of the text beside them, for order and search alike on
+both databases. What no model can say (exclusion of overlapping periods, partial indexes, triggers) stands in
+the migrations.
 """
 
 from __future__ import annotations
@@ -197,7 +198,8 @@ class OfficeGroupMember(Model):
 class Mailbox(Model):
     """An address of one of the agency's domains.
 
-    `last_moment` is the newest moment taken at the mailbox (a booking's, a period's end): the next one is later.
+    `last_moment` is the newest moment taken at the mailbox (a booking's, a period's end): the next one is
+    later.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -250,7 +252,8 @@ class MailboxEvent(Model):
 class Mail(Model):
     """An e-mail that took part in the agency.
 
-    `identity` is the SHA-256 of all that makes it this e-mail and no other (`models.mails`). `recipients` are one a line.
+    `identity` is the SHA-256 of all that makes it this e-mail and no other (`models.mails`). `recipients` are
+    one a line.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -311,10 +314,10 @@ class Booking(Model):
 class Activity(Model):
     """An entry: an activity at a contact or an agents-log entry at a property.
 
-    `occurred_at`, `guarded` and `direction` follow from the e-mail's bookings and mailboxes and change with them.
-    `mailbox` is that of the only booking; with several it is null, and `activity_readers` and `activity_mailboxes` hold the
-    entry's audience and mailboxes, because its place in a list is then no longer the moment that opens it.
-    `position` is that of the booking that made the entry.
+    `occurred_at`, `guarded` and `direction` follow from the e-mail's bookings and mailboxes and change with
+    them. `mailbox` is that of the only booking; with several it is null, and `activity_readers` and
+    `activity_mailboxes` hold the entry's audience and mailboxes, because its place in a list is then no
+    longer the moment that opens it. `position` is that of the booking that made the entry.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -393,7 +396,10 @@ class Session(Model):
 
 
 class AuditEvent(Model):
-    """Who did what, when, to what, from where. Holds no secret and nothing of an e-mail. `details` is a JSON object."""
+    """Who did what, when, to what, from where.
+
+    Holds no secret and nothing of an e-mail. `details` is a JSON object.
+    """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
     agency: fields.ForeignKeyNullableRelation[Agency] = fields.ForeignKeyField(

@@ -1,19 +1,23 @@
 """The rule: who may see an entry. It is said here and nowhere else.
 
-An entry's *audience* is everybody who, for one of its bookings, was assigned to the booking's mailbox at its decisive moment. A
-*guarded* entry (one of its mailboxes is VIP) is visible to its audience and to nobody else. Any other follows the user's read
-level for its kind: ALL, OFFICE_GROUP (the audience holds the user or a mate), OWN (the audience holds the user), NOTHING.
+An entry's *audience* is everybody who, for one of its bookings, was assigned to the booking's mailbox at its
+decisive moment. A *guarded* entry (one of its mailboxes is VIP) is visible to its audience and to nobody
+else. Any other follows the user's read level for its kind: ALL, OFFICE_GROUP (the audience holds the user or
+a mate), OWN (the audience holds the user), NOTHING.
 
-The rule is written down in two forms, and the tests hold each against the other and both against the rule in plain Python.
+The rule is written down in two forms, and the tests hold each against the other and both against the rule in
+plain Python.
 
 - `_permits`, a condition on one entry: for single entries, for search and for what is asked by reference.
-- `_streams`, the same set as a union of index ranges that are already in a list's order: for pages and counts. A page reads as many
-  rows as it shows from each range, so what it costs does not grow with what the user may not see. With one booking an entry
-  stands in the list at its decisive moment, so a period at a mailbox is one range. With several bookings it does not: for
-  those entries the audience is stored (`activity_readers`).
+- `_streams`, the same set as a union of index ranges that are already in a list's order: for pages and
+  counts. A page reads as many rows as it shows from each range, so what it costs does not grow with what the
+  user may not see. With one booking an entry stands in the list at its decisive moment, so a period at a
+  mailbox is one range. With several bookings it does not: for those entries the audience is stored
+  (`activity_readers`).
 
-A range is half open, from a row (instant, id) up to but not including another: a period's end, its begin and a cursor all become
-such rows, and each scan has just one lower and one upper bound. Two upper bounds would let it start at the wrong place.
+A range is half open, from a row (instant, id) up to but not including another: a period's end, its begin and
+a cursor all become such rows, and each scan has just one lower and one upper bound. Two upper bounds would
+let it start at the wrong place.
 """
 
 from __future__ import annotations
@@ -101,7 +105,10 @@ END = Position(FOREVER, LOWEST_ID)
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The part of a list that a page is cut from: from `lower` up to but not including `upper`, newest first or oldest first."""
+    """The part of a list that a page is cut from.
+
+    From `lower` up to but not including `upper`, newest first or oldest first.
+    """
 
     lower: Position = START
     upper: Position = END
@@ -285,7 +292,8 @@ class _Listing:
     def _in_ranges(self, periods: str, condition: str) -> str:
         """Return the entries with one booking that lie in a period and meet a condition.
 
-        Ranges whose newest entry is too old to be on the page are left alone: looking costs one row each, opening a whole page.
+        Ranges whose newest entry is too old to be on the page are left alone: looking costs one row each,
+        opening a whole page.
         """
         scan = (
             f"SELECT a.occurred_at, a.id FROM activities a WHERE a.mailbox_id = r.mailbox_id AND {condition}"
@@ -336,7 +344,10 @@ class _Listing:
         return f"SELECT DISTINCT {found.moment} AS occurred_at, {found.identifier} AS id FROM {found.source}"
 
     def streams(self) -> list[str]:
-        """Return selections whose union is what the reader may see of this list; no entry is in two of them."""
+        """Return selections whose union is what the reader may see of this list.
+
+        No entry is in two of them.
+        """
         narrowed, reader = self.narrowed, self.reader
         kind = "" if narrowed.kind is None else f" AND a.kind = '{narrowed.kind}'"
         found = [self._in_ranges(self._own_periods(), f"a.guarded{kind}")]
@@ -419,7 +430,10 @@ async def count(
     narrowed: Filter,
     mailbox_ids: Sequence[UUID] | None = None,
 ) -> dict[UUID | None, int]:
-    """Return how many entries the reader may see, for each mailbox or under None; one statement, linear in the answer."""
+    """Return how many entries the reader may see, for each mailbox or under None.
+
+    One statement, linear in the answer.
+    """
     page, parameters = _pages(statements, reader, narrowed, Stretch(), mailbox_ids)
     rows = await statements.fetch(
         f"SELECT y.parent_id, count(*) AS number FROM ({page}) y GROUP BY y.parent_id", *parameters.values
@@ -487,8 +501,8 @@ async def opened_by_booking(
 ) -> list[tuple[UUID, UUID]]:
     """Return which of these users may now see which entries of an e-mail because of its booking at `position`.
 
-    As pairs of user and entry: those that the user may see now, could see with that booking, and could not see without it. The
-    rights are today's, so each entry comes with one of the e-mail's bookings at the most.
+    As pairs of user and entry: those that the user may see now, could see with that booking, and could not
+    see without it. The rights are today's, so each entry comes with one of the e-mail's bookings at the most.
     """
     with_it, without_it = _as_of("$2"), _as_of("$2 - 1")
     rows = await statements.fetch(
@@ -519,7 +533,10 @@ async def texts(statements: Statements, mail_ids: Sequence[UUID]) -> dict[UUID, 
 
 
 async def bookings(statements: Statements, mail_ids: Sequence[UUID]) -> dict[UUID, list[Mapping[str, Any]]]:
-    """Return the bookings of each of these e-mails by decisive moment, then address. For visible entries, only."""
+    """Return the bookings of each of these e-mails by decisive moment, then address.
+
+    For visible entries, only.
+    """
     rows = await statements.fetch(
         "SELECT b.mail_id, b.mailbox_id, b.part, b.decisive_at, b.user_id FROM bookings b "
         "JOIN mailboxes o ON o.id = b.mailbox_id WHERE b.mail_id = ANY($1::uuid[]) ORDER BY b.decisive_at, o.address",

@@ -1,12 +1,15 @@
-"""Reading entries. What is visible is decided in `models.visibility`; here are arguments, pages and batches."""
+"""Reading entries.
+
+What is visible is decided in `models.visibility`; here are arguments, pages and batches.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from models import visibility
+from models.tables import ActivityKind, MailDirection, MailPart
 from models.visibility import END, START, Filter, Position, Reader, Stretch
 from resolvers import batches, node_ids, paging, text
 from resolvers.errors import InvalidInputError, NotFoundError
@@ -16,8 +19,8 @@ from resolvers.paging import Arguments, Kind, Listing
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+    from uuid import UUID
 
-    from models.tables import ActivityKind, MailDirection
     from resolvers.request import Request, Viewer
 
     Row = Mapping[str, Any]
@@ -31,6 +34,63 @@ ORDER = Listing(
     descending=True,
 )
 """The order of every list of entries, newest first; the statement is `models.visibility`'s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry that the viewer may see. `vip` says that it is guarded."""
+
+    id: UUID
+    agency_id: UUID
+    mail_id: UUID
+    kind: ActivityKind
+    direction: MailDirection
+    contact_reference: str | None
+    property_reference: str | None
+    occurred_at: datetime
+    vip: bool
+    message_id: str
+    sender: str
+    recipients: list[str]
+    subject: str
+    preview: str
+    mail_date: datetime | None
+
+    @property
+    def node_id(self) -> str:
+        """Return the global id."""
+        return node_ids.encode(NodeKind.ACTIVITY, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A mailbox's part in the e-mail of a visible entry."""
+
+    mailbox_id: UUID
+    part: MailPart
+    decisive_at: datetime
+    user_id: UUID | None
+
+
+def read(row: Row) -> Entry:
+    """Return the entry in a row of `visibility.ENTRY_COLUMNS`."""
+    return Entry(
+        id=row["id"],
+        agency_id=row["agency_id"],
+        mail_id=row["mail_id"],
+        kind=ActivityKind(row["kind"]),
+        direction=MailDirection(row["direction"]),
+        contact_reference=row["contact_reference"],
+        property_reference=row["property_reference"],
+        occurred_at=row["occurred_at"],
+        vip=row["guarded"],
+        message_id=row["message_id"],
+        sender=row["sender"],
+        recipients=row["recipients"].split("\n") if row["recipients"] else [],
+        subject=row["subject"],
+        preview=row["preview"],
+        mail_date=row["mail_date"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +117,8 @@ def reader(viewer: Viewer) -> Reader | None:
 async def narrow(request: Request, wanted: Wanted | None) -> Filter:
     """Return the filter to ask by.
 
-    Raises `InvalidInputError` for text that can't be, `NotFoundError` for a mailbox that the viewer can't read.
+    Raises `InvalidInputError` for text that can't be, `NotFoundError` for a mailbox that the viewer can't
+    read.
     """
     if wanted is None:
         return Filter()
@@ -103,7 +164,7 @@ async def _mailbox(request: Request, global_id: str) -> UUID:
     return mailbox_id
 
 
-class Entries(paging.Connection["Row"]):
+class Entries(paging.Connection[Entry]):
     """A list of the entries that the viewer may see: all of them, or those booked at a mailbox.
 
     Raises `InvalidInputError` at once for bad paging arguments.
@@ -112,23 +173,23 @@ class Entries(paging.Connection["Row"]):
     def __init__(
         self, request: Request, arguments: Arguments, narrowed: Filter, mailbox_id: UUID | None = None
     ) -> None:
-        super().__init__(request, ORDER, arguments, dict, values=(), parent_id=mailbox_id)
+        super().__init__(request, ORDER, arguments, read, values=(), parent_id=mailbox_id)
         self._reader = reader(request.signed_in())
         self._narrowed = narrowed
 
-    async def edges(self) -> list[paging.Edge[Row]]:
+    async def edges(self) -> list[paging.Edge[Entry]]:
         """Return the page, newest first."""
         if self._edges is None:
             found = await self._rows()
             self._edges = [
-                paging.Edge(row, paging.encode_cursor((row["occurred_at"], str(row["id"]))))
+                paging.Edge(read(row), paging.encode_cursor((row["occurred_at"], str(row["id"]))))
                 for row in found.rows
             ]
         return self._edges
 
-    async def _rows(self) -> paging._Rows:
+    async def _rows(self) -> paging.Slice:
         if self._reader is None:
-            return paging._Rows()
+            return paging.Slice()
         window, reader = self.window, self._reader
         stretch = Stretch(
             lower=START if window.before is None else Position(*window.before).successor(),
@@ -137,7 +198,7 @@ class Entries(paging.Connection["Row"]):
             limit=window.size + 1,
         )
 
-        async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, paging._Rows]:
+        async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, paging.Slice]:
             found = await visibility.entries(
                 self._request.database, reader, self._narrowed, stretch, _parents(mailbox_ids)
             )
@@ -146,11 +207,11 @@ class Entries(paging.Connection["Row"]):
                 page = rows[: window.size]
                 if window.backwards:
                     page.reverse()
-                pages[mailbox_id] = paging._Rows(page, more=len(rows) > window.size)
+                pages[mailbox_id] = paging.Slice(page, more=len(rows) > window.size)
             return pages
 
         found = await self._load(("page", stretch), load)
-        return found or paging._Rows()
+        return found or paging.Slice()
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
         if self._reader is None:
@@ -192,17 +253,17 @@ def _parents(mailbox_ids: list[UUID | None]) -> list[UUID] | None:
     return chosen or None
 
 
-async def entry(request: Request, activity_id: UUID) -> Row | None:
+async def entry(request: Request, activity_id: UUID) -> Entry | None:
     """Return one entry, or None where it does not exist or is hidden."""
     seer = reader(request.signed_in())
     if seer is None:
         return None
 
-    async def load(ids: list[UUID]) -> dict[UUID, Row]:
+    async def load(ids: list[UUID]) -> dict[UUID, Entry]:
         rows = await visibility.visible(request.database, seer, ids)
-        return {row["id"]: row for row in rows}
+        return {row["id"]: read(row) for row in rows}
 
-    found: Row | None = await batches.batch(request, "entry", load).get(activity_id)
+    found: Entry | None = await batches.batch(request, "entry", load).get(activity_id)
     return found
 
 
@@ -215,16 +276,23 @@ async def remark(request: Request, mail_id: UUID) -> str:
     return await batches.batch(request, "remark", load).get(mail_id) or ""
 
 
-async def bookings(request: Request, mail_id: UUID) -> list[Row]:
+async def bookings(request: Request, mail_id: UUID) -> list[Booking]:
     """Return the bookings of the e-mail of a visible entry, by decisive moment, then address."""
 
-    async def load(mail_ids: list[UUID]) -> dict[UUID, list[Row]]:
-        return dict(await visibility.bookings(request.database, mail_ids))
+    async def load(mail_ids: list[UUID]) -> dict[UUID, list[Booking]]:
+        found = await visibility.bookings(request.database, mail_ids)
+        return {
+            each: [
+                Booking(row["mailbox_id"], MailPart(row["part"]), row["decisive_at"], row["user_id"])
+                for row in rows
+            ]
+            for each, rows in found.items()
+        }
 
     return await batches.batch(request, "bookings", load).get(mail_id) or []
 
 
-async def booked(request: Request, narrowed: Filter, mail_id: UUID, position: int) -> list[Row]:
+async def booked(request: Request, narrowed: Filter, mail_id: UUID, position: int) -> list[Entry]:
     """Return the entries that a booking made visible to the viewer, by the rights of this moment."""
     seer = reader(request.signed_in())
     if seer is None:
@@ -235,6 +303,7 @@ async def booked(request: Request, narrowed: Filter, mail_id: UUID, position: in
     rows = await visibility.visible(
         request.database, seer, [activity_id for _, activity_id in opened], narrowed
     )
+    entries = [read(row) for row in rows]
     return sorted(
-        rows, key=lambda row: (row["kind"], row["contact_reference"] or row["property_reference"] or "")
+        entries, key=lambda each: (each.kind, each.contact_reference or each.property_reference or "")
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models.database import Unit
+    from resolvers.activities import Entry
     from resolvers.request import Request
 
 
@@ -39,11 +40,12 @@ class BookMail:
     property_references: list[str] | None = None
 
 
-async def book_mail(request: Request, asked: BookMail) -> list[Mapping[str, Any]]:
+async def book_mail(request: Request, asked: BookMail) -> list[Entry]:
     """Book an e-mail at a mailbox that the viewer is assigned to, now; return its entries that the viewer may see.
 
-    An e-mail that was booked before at this mailbox stays as it was. Raises `NotFoundError` for a mailbox that the viewer can't
-    read, `ForbiddenError` where the viewer is not assigned now, `InvalidInputError` for what no e-mail has.
+    An e-mail that was booked before at this mailbox stays as it was. Raises `NotFoundError` for a mailbox
+    that the viewer can't read, `ForbiddenError` where the viewer is not assigned now, `InvalidInputError` for
+    what no e-mail has.
     """
     viewer = request.signed_in()
     mailbox_id = node_ids.decode_as(NodeKind.MAILBOX, asked.mailbox_id)
@@ -51,7 +53,7 @@ async def book_mail(request: Request, asked: BookMail) -> list[Mapping[str, Any]
     if mailbox_id is None or agency_id is None:
         raise _no_such_mailbox()
 
-    async def work(unit: Unit) -> list[Mapping[str, Any]]:
+    async def work(unit: Unit) -> list[Entry]:
         await unit.lock_agency(agency_id)
         acting = await acting_user(unit, request)
         mailbox = await _assigned_mailbox(unit, agency_id, mailbox_id, acting.id)
@@ -67,7 +69,8 @@ async def book_mail(request: Request, asked: BookMail) -> list[Mapping[str, Any]
                 {"agency_id": str(agency_id), "mail_id": str(made.mail_id), "position": made.position},
             )
         seer = activities.reader(acting)
-        return [] if seer is None else await visibility.visible_of_mail(unit, seer, made.mail_id)
+        rows = [] if seer is None else await visibility.visible_of_mail(unit, seer, made.mail_id)
+        return [activities.read(row) for row in rows]
 
     return await request.database.transact(work)
 
@@ -75,7 +78,10 @@ async def book_mail(request: Request, asked: BookMail) -> list[Mapping[str, Any]
 async def _assigned_mailbox(
     unit: Unit, agency_id: UUID, mailbox_id: UUID, user_id: UUID
 ) -> Mapping[str, Any]:
-    """Return the mailbox, locked. Whether the user is assigned is asked after the lock: an assignment may just have ended."""
+    """Return the mailbox, locked.
+
+    Whether the user is assigned is asked after the lock: an assignment may just have ended.
+    """
     mailbox = await unit.fetch_one(
         "SELECT id, agency_id, address, last_moment FROM mailboxes WHERE id = $1 AND agency_id = $2 FOR NO KEY UPDATE",
         mailbox_id,

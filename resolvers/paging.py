@@ -265,7 +265,9 @@ class PageInfo:
 
 
 @dataclass(slots=True)
-class _Rows:
+class Slice:
+    """The rows of a page, and whether there are more."""
+
     rows: list[Row] = field(default_factory=list)
     more: bool = False
 
@@ -340,8 +342,8 @@ class Connection(Generic[T]):
         found = await self._batch(("count",), self._load_counts).get(self._parent_id)
         return found or 0
 
-    async def _rows(self) -> _Rows:
-        return await self._batch(("page", self.window), self._load_rows).get(self._parent_id) or _Rows()
+    async def _rows(self) -> Slice:
+        return await self._batch(("page", self.window), self._load_rows).get(self._parent_id) or Slice()
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
         async def load(parents: list[UUID | None]) -> dict[UUID | None, bool]:
@@ -352,12 +354,12 @@ class Connection(Generic[T]):
 
         return bool(await self._batch(("exists", position, later), load).get(self._parent_id))
 
-    async def _load_rows(self, parents: list[UUID | None]) -> dict[UUID | None, _Rows]:
+    async def _load_rows(self, parents: list[UUID | None]) -> dict[UUID | None, Slice]:
         values = self._parameters(parents)
         statement = self._listing.page(self.window, values)
-        found: dict[UUID | None, _Rows] = {}
+        found: dict[UUID | None, Slice] = {}
         for row in await self._request.database.fetch(statement, *values):
-            page = found.setdefault(row.get("parent_id"), _Rows())
+            page = found.setdefault(row.get("parent_id"), Slice())
             if len(page.rows) < self.window.size:
                 page.rows.append(row)
             else:
@@ -383,8 +385,8 @@ class Connection(Generic[T]):
 
 
 class _Empty(Connection[T]):
-    async def _rows(self) -> _Rows:
-        return _Rows()
+    async def _rows(self) -> Slice:
+        return Slice()
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:  # noqa: ARG002
         return False

@@ -199,16 +199,16 @@ def _sqlite() -> str:
         script.append(
             _sqlite_trigger(f"{table}_{column}_update", f"UPDATE OF {column}", table, condition, message)
         )
-    for event in ("INSERT", "UPDATE"):
-        script.append(
-            _sqlite_trigger(
-                f"assignments_some_time_{event.lower()}",
-                event,
-                "assignments",
-                "NEW.until IS NOT NULL AND NEW.until <= NEW.since",
-                "a period ends after it begins",
-            )
+    script += [
+        _sqlite_trigger(
+            f"assignments_some_time_{event.lower()}",
+            event,
+            "assignments",
+            "NEW.until IS NOT NULL AND NEW.until <= NEW.since",
+            "a period ends after it begins",
         )
+        for event in ("INSERT", "UPDATE")
+    ]
     script.append(
         _sqlite_trigger(
             "assignments_apart",

@@ -17,7 +17,8 @@ ALLOWED = {
     "models/visibility.py": "reads, by the rule",
     "models/bookings.py": "writes what a booking leaves behind",
     "models/guarding.py": "writes what a VIP switch changes",
-    "models/bulk.py": "writes what an import brings and reads what an export takes",
+    "models/bulk.py": "writes what an import brings",
+    "models/stored.py": "finds what an import would repeat, and reads what an export takes",
 }
 
 
@@ -63,5 +64,4 @@ def test_an_offence_is_found(source: str) -> None:
 
 def test_every_exception_is_still_one() -> None:
     for path in ALLOWED:
-        if path != "models/bulk.py":
-            assert offences((TOP / path).read_text("utf-8")) != []
+        assert offences((TOP / path).read_text("utf-8")) != []

@@ -1,4 +1,7 @@
-"""The two forms of the rule, as a condition and as ranges, against each other on random rows; the oracle is not asked here."""
+"""The two forms of the rule, as a condition and as ranges, against each other on random rows.
+
+The oracle is not asked here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,7 +74,7 @@ class World:
                 uuid4(), self.agency_id, group, reader.user_id,
             )  # fmt: skip
         for mailbox_id in self.mailboxes:
-            ends: list[datetime | None] = list(sorted(random.sample(MOMENTS, 2 * random.randrange(3))))
+            ends: list[datetime | None] = sorted(random.sample(MOMENTS, 2 * random.randrange(3)))
             if ends and random.random() < 0.5:
                 ends[-1] = None
             for since, until in zip(ends[::2], ends[1::2], strict=True):
@@ -93,7 +96,8 @@ class World:
             await unit.execute(
                 "INSERT INTO bookings (id, agency_id, mail_id, mailbox_id, part, decisive_at, position) "
                 "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                uuid4(), self.agency_id, mail_id, mailbox_id, random.choice(("SENDING", "RECEIVING")), random.choice(MOMENTS), position,
+                uuid4(), self.agency_id, mail_id, mailbox_id, random.choice(("SENDING", "RECEIVING")),
+                random.choice(MOMENTS), position,
             )  # fmt: skip
         for mailbox_id in booked + unread:
             await unit.execute(
