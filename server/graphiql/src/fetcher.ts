@@ -69,18 +69,28 @@ function listen(session: Session, params: FetcherParams) {
         {
           next: (result) => observer.next(result as ExecutionResult),
           error: (cause) => {
+            forget();
             observer.next(failureOf(cause) as ExecutionResult);
             observer.complete();
           },
-          complete: () => observer.complete(),
+          complete: () => {
+            forget();
+            observer.complete();
+          },
         },
       );
-      return {
-        unsubscribe() {
-          end();
-          void client.dispose();
-        },
+      const unsubscribe = () => {
+        forget();
+        end();
+        void client.dispose();
       };
+      // The server ends it with the session; the page that is being left does not wait for that.
+      const forget = session.subscribe(() => {
+        if (session.state().viewer === null) {
+          unsubscribe();
+        }
+      });
+      return { unsubscribe };
     },
   };
 }

@@ -8,6 +8,7 @@ import "graphiql/graphiql.css";
 import "./style.css";
 import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
 import { GraphiQL } from "graphiql";
+import { useState } from "react";
 import { createRoot } from "react-dom/client";
 import { createFetcher } from "./fetcher";
 import { firstOperation, hasRoomForPanel, READY_OPERATIONS } from "./ready-operations";
@@ -21,9 +22,12 @@ const tabs = firstOperation ? [{ query: firstOperation.query, variables: firstOp
 const introspection = document.documentElement.dataset["introspection"] !== "off";
 
 function Playground() {
+  // Whoever signs out leaves no answer behind: GraphiQL begins anew, with the tabs as they are stored, without answers.
+  const [visit, setVisit] = useState(0);
   return (
     <>
       <Bar
+        onSignOut={() => setVisit(visit + 1)}
         notice={
           introspection
             ? null
@@ -32,6 +36,7 @@ function Playground() {
       />
       <main>
         <GraphiQL
+          key={visit}
           fetcher={fetcher}
           plugins={plugins}
           defaultTabs={tabs}

@@ -12,8 +12,21 @@ const ROLES: Readonly<Record<string, string>> = {
   ACCOUNT_MANAGER: "account manager",
 };
 
-export function Bar({ notice }: { notice: string | null }) {
+interface BarProps {
+  /** What people should know about this server; null for nothing. */
+  readonly notice: string | null;
+  /** Called when the viewer has signed out. */
+  readonly onSignOut: () => void;
+}
+
+export function Bar({ notice, onSignOut }: BarProps) {
   const { viewer, problem } = useSession();
+
+  function signOut(): void {
+    void session.signOut();
+    onSignOut();
+  }
+
   return (
     <header className="bar">
       <div className="bar-line">
@@ -30,7 +43,7 @@ export function Bar({ notice }: { notice: string | null }) {
                 {viewer.login} · {ROLES[viewer.role] ?? viewer.role}
               </span>
             </p>
-            <button type="button" onClick={() => void session.signOut()}>
+            <button type="button" onClick={signOut}>
               Sign out
             </button>
           </div>
