@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.tables import ReadLevel, Role
 from resolvers.errors import UnauthenticatedError
-from resolvers.request import Viewer
+from resolvers.request import viewer_of
 
 if TYPE_CHECKING:
     from models.database import Unit
-    from resolvers.request import Request
+    from resolvers.request import Request, Viewer
 
 
 async def acting_user(unit: Unit, request: Request) -> Viewer:
@@ -29,12 +28,4 @@ async def acting_user(unit: Unit, request: Request) -> Viewer:
     )
     if row is None:
         raise UnauthenticatedError
-    return Viewer(
-        id=row["id"],
-        agency_id=row["agency_id"],
-        login=row["login"],
-        role=Role(row["role"]),
-        activity_read_level=ReadLevel(row["activity_read_level"]),
-        agents_log_read_level=ReadLevel(row["agents_log_read_level"]),
-        session_id=viewer.session_id,
-    )
+    return viewer_of(row, viewer.session_id)

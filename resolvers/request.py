@@ -10,6 +10,8 @@ from models.tables import ReadLevel, Role
 from resolvers.errors import UnauthenticatedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from models.database import Database
     from resolvers.services import Services
 
@@ -35,6 +37,19 @@ class Viewer:
     def manages_accounts(self) -> bool:
         """Is the provider's contact: belongs to no agency and switches modules."""
         return self.role is Role.ACCOUNT_MANAGER
+
+
+def viewer_of(row: Mapping[str, Any], session_id: UUID) -> Viewer:
+    """Return the active user in a row (`id, agency_id, login, role` and both read levels)."""
+    return Viewer(
+        id=row["id"],
+        agency_id=row["agency_id"],
+        login=row["login"],
+        role=Role(row["role"]),
+        activity_read_level=ReadLevel(row["activity_read_level"]),
+        agents_log_read_level=ReadLevel(row["agents_log_read_level"]),
+        session_id=session_id,
+    )
 
 
 @dataclass(slots=True)

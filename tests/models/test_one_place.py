@@ -17,7 +17,6 @@ ALLOWED = {
     "models/visibility.py": "reads, by the rule",
     "models/bookings.py": "writes what a booking leaves behind",
     "models/guarding.py": "writes what a VIP switch changes",
-    "models/bulk.py": "writes what an import brings",
     "models/stored.py": "finds what an import would repeat, and reads what an export takes",
 }
 
