@@ -1,0 +1,183 @@
+"""What a user may do: role, groups, read levels and state, changed by administrators.
+
+An agency always keeps one active administrator. What a change takes away is gone at once: every unit of work
+and every read decides by the rows as they are, and whoever is locked or deactivated loses the sessions that
+are open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from models import audit, clock
+from models.tables import ReadLevel, Role, UserState
+from resolvers import assignments, office_groups, text, users
+from resolvers.acting import acting_user
+from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from models.database import Unit
+    from resolvers.request import Request, Viewer
+    from resolvers.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What is to change; None stays as it is."""
+
+    role: Role | None = None
+    office_groups: list[str] | None = None
+    activity_read_level: ReadLevel | None = None
+    agents_log_read_level: ReadLevel | None = None
+
+
+async def set_rights(request: Request, user_id: str, rights: Rights) -> User:
+    """Change a user's role, office groups and read levels, as an administrator.
+
+    Raises `ForbiddenError` for all others, `InvalidInputError` for what can't be, and `ConflictError` where
+    the agency's last active administrator would be none any more. What is equal already changes nothing.
+    """
+
+    async def work(unit: Unit, acting: Viewer, user: User, agency_id: UUID) -> User:
+        if rights.role is Role.ACCOUNT_MANAGER:
+            raise InvalidInputError("Account managers belong to no agency.", ["input", "role"])
+        names = None
+        if rights.office_groups is not None:
+            names = text.office_groups(rights.office_groups, ["input", "officeGroups"])
+        changed = replace(
+            user,
+            role=rights.role or user.role,
+            activity_read_level=rights.activity_read_level or user.activity_read_level,
+            agents_log_read_level=rights.agents_log_read_level or user.agents_log_read_level,
+        )
+        details = _differences(user, changed)
+        if changed != user:
+            await _keep_an_administrator(unit, agency_id, user, changed)
+            await unit.execute(
+                "UPDATE users SET role = $2, activity_read_level = $3, agents_log_read_level = $4 WHERE id = $1",
+                user.id,
+                changed.role.value,
+                changed.activity_read_level.value,
+                changed.agents_log_read_level.value,
+            )
+        if names is not None and names != await office_groups.of_user(unit, user.id):
+            await office_groups.join(unit, agency_id, user.id, names)
+            details["officeGroups"] = names
+        if details:
+            await _record(unit, request, acting, "user.rights", changed, details)
+        return changed
+
+    return await _change(request, user_id, work)
+
+
+async def set_state(request: Request, user_id: str, state: UserState) -> User:
+    """Lock, unlock or deactivate a user, as an administrator. The same state again changes nothing.
+
+    Locking and deactivating end the user's sessions at once; deactivating ends every assignment and is final.
+    Raises `ForbiddenError` for all others, and `ConflictError` for a deactivated user and for the agency's
+    last active administrator.
+    """
+
+    async def work(unit: Unit, acting: Viewer, user: User, agency_id: UUID) -> User:
+        if state is user.state:
+            return user
+        if user.state is UserState.DEACTIVATED:
+            raise ConflictError("Deactivated is final.", ["state"])
+        changed = replace(user, state=state)
+        await _keep_an_administrator(unit, agency_id, user, changed)
+        await unit.execute("UPDATE users SET state = $2 WHERE id = $1", user.id, state.value)
+        await _record(unit, request, acting, "user.state", changed, {"state": state.value})
+        if state is UserState.DEACTIVATED:
+            await assignments.end_all(
+                unit,
+                agency_id=agency_id,
+                user_id=user.id,
+                actor_id=acting.id,
+                remote_address=request.remote_address,
+            )
+        if state is not UserState.ACTIVE:
+            ended = await unit.fetch(
+                "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL RETURNING id",
+                user.id,
+                clock.now(),
+            )
+            await request.services.events.publish_sessions_ended(unit, user.id, [row["id"] for row in ended])
+        return changed
+
+    return await _change(request, user_id, work)
+
+
+async def _change(
+    request: Request,
+    user_id: str,
+    work: Callable[[Unit, Viewer, User, UUID], Awaitable[User]],
+) -> User:
+    viewer = request.signed_in()
+
+    async def whole(unit: Unit) -> User:
+        if viewer.agency_id is not None:
+            await unit.lock_agency(viewer.agency_id, alone=True)
+        acting = await acting_user(unit, request)
+        user = await users.hold(unit, acting, user_id)
+        if not acting.administers or user.agency_id is None:
+            raise ForbiddenError("Only administrators change rights and states.")
+        return await work(unit, acting, user, user.agency_id)
+
+    changed = await request.database.transact(whole)
+    if changed.id == viewer.id:
+        # What the rest of the operation shows follows the rights as they are now.
+        request.viewer = None
+        if changed.state is UserState.ACTIVE:
+            request.viewer = replace(
+                viewer,
+                role=changed.role,
+                activity_read_level=changed.activity_read_level,
+                agents_log_read_level=changed.agents_log_read_level,
+            )
+    return changed
+
+
+async def _keep_an_administrator(unit: Unit, agency_id: UUID, before: User, after: User) -> None:
+    """Raise `ConflictError` where nobody else could administer the agency after the change."""
+    if not _is_active_administrator(before) or _is_active_administrator(after):
+        return
+    other = await unit.fetch_one(
+        "SELECT id FROM users WHERE agency_id = $1 AND role = 'ADMINISTRATOR' AND state = 'ACTIVE' AND id <> $2 LIMIT 1",
+        agency_id,
+        before.id,
+    )
+    if other is None:
+        raise ConflictError("The agency's last active administrator has to stay one.")
+
+
+def _is_active_administrator(user: User) -> bool:
+    return user.role is Role.ADMINISTRATOR and user.state is UserState.ACTIVE
+
+
+def _differences(before: User, after: User) -> dict[str, audit.Detail]:
+    found: dict[str, audit.Detail] = {}
+    if after.role is not before.role:
+        found["role"] = after.role.value
+    if after.activity_read_level is not before.activity_read_level:
+        found["activityReadLevel"] = after.activity_read_level.value
+    if after.agents_log_read_level is not before.agents_log_read_level:
+        found["agentsLogReadLevel"] = after.agents_log_read_level.value
+    return found
+
+
+async def _record(
+    unit: Unit, request: Request, acting: Viewer, action: str, user: User, details: dict[str, audit.Detail]
+) -> None:
+    await audit.record(
+        unit,
+        action,
+        agency_id=user.agency_id,
+        actor_id=acting.id,
+        remote_address=request.remote_address,
+        subject=("user", user.id),
+        details=details,
+    )

@@ -1,0 +1,166 @@
+"""Users, as everybody of the agency reads them; and their places in units of work that change them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from models.lateral import Parameters, contains
+from models.tables import ReadLevel, Role, UserState
+from resolvers import batches
+from resolvers.errors import NotFoundError
+from resolvers.node_ids import NodeKind, decode_as, encode
+from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.text import search as search_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from models.database import Unit
+    from resolvers.request import Request, Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who signs in. Which of it a viewer may read, the schema asks."""
+
+    id: UUID
+    agency_id: UUID | None
+    login: str
+    first_name: str
+    last_name: str
+    email: str | None
+    email_name: str | None
+    language: str
+    role: Role
+    state: UserState
+    activity_read_level: ReadLevel
+    agents_log_read_level: ReadLevel
+
+    @property
+    def node_id(self) -> str:
+        """The global id."""
+        return encode(NodeKind.USER, self.id)
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first_name} {self.last_name}"
+
+
+COLUMNS = (
+    "u.id, u.agency_id, u.login, u.first_name, u.last_name, u.email, u.email_name, u.language, u.role, u.state, "
+    "u.activity_read_level, u.agents_log_read_level"
+)
+"""What is selected of a user `u`."""
+
+ORDER = (Key("u.fold_name", Kind.TEXT), Key("u.login", Kind.TEXT))
+"""By last name, first name, login."""
+
+
+def read(row: Mapping[str, Any]) -> User:
+    """Return the user in a row of `COLUMNS`."""
+    return User(
+        row["id"],
+        row["agency_id"],
+        row["login"],
+        row["first_name"],
+        row["last_name"],
+        row["email"],
+        row["email_name"],
+        row["language"],
+        Role(row["role"]),
+        UserState(row["state"]),
+        ReadLevel(row["activity_read_level"]),
+        ReadLevel(row["agents_log_read_level"]),
+    )
+
+
+# ---------------------------------------------------------------- reads
+
+
+async def viewer(request: Request) -> User | None:
+    """Return who is signed in, or None."""
+    return None if request.viewer is None else await by_id(request, request.viewer.id)
+
+
+async def by_id(request: Request, user_id: UUID) -> User | None:
+    """Return a user of the viewer's agency or the viewer, loaded with the others of its level; else None."""
+    return await batches.batch(request, "users by id", partial(_load, request)).get(user_id)
+
+
+async def _load(request: Request, keys: list[UUID]) -> dict[UUID, User]:
+    asking = request.signed_in()
+    rows = await request.database.fetch(
+        f"SELECT {COLUMNS} FROM users u "
+        "WHERE u.id = ANY($1::uuid[]) AND (u.agency_id = $2::uuid OR u.id = $3::uuid)",
+        keys,
+        asking.agency_id,
+        asking.id,
+    )
+    return {row["id"]: read(row) for row in rows}
+
+
+def list_all(
+    request: Request, arguments: Arguments, search: str | None, state: UserState | None
+) -> Connection[User]:
+    """Return the users of the viewer's agency by last name, first name, login; empty for an account manager.
+
+    With `search` those in whose login, names and e-mail name every word of it occurs, whatever the case.
+    Raises `InvalidInputError` for a search of more than 200 characters.
+    """
+    words = search_words(search, ["search"])
+    member = request.member()
+    if member is None:
+        return Connection.empty(request, Listing(COLUMNS, "users u", "false", ORDER), arguments)
+    parameters = Parameters([member[1]])
+    where = ["u.agency_id = $1"]
+    if state is not None:
+        where.append(f"u.state = {parameters.add(state.value)}")
+    where += [
+        contains("u.fold_search", word, parameters, is_sqlite=request.database.is_sqlite) for word in words
+    ]
+    listing = Listing(COLUMNS, "users u", " AND ".join(where), ORDER)
+    return Connection(request, listing, arguments, read, values=parameters.values)
+
+
+async def office_groups(request: Request, user_id: UUID) -> list[str]:
+    """Return the names of a user's office groups, sorted. Whether the viewer may read them is not asked here."""
+
+    async def load(keys: list[UUID]) -> dict[UUID, list[str]]:
+        found: dict[UUID, list[str]] = {}
+        rows = await request.database.fetch(
+            "SELECT m.user_id, g.name FROM office_group_members m JOIN office_groups g ON g.id = m.group_id "
+            "WHERE m.user_id = ANY($1::uuid[]) ORDER BY g.name",
+            keys,
+        )
+        for row in rows:
+            found.setdefault(row["user_id"], []).append(row["name"])
+        return found
+
+    return await batches.batch(request, "office groups of users", load).get(user_id) or []
+
+
+# ---------------------------------------------------------------- within a unit of work
+
+
+async def hold(unit: Unit, acting: Viewer, user_id: str) -> User:
+    """Lock a user whom the acting one may read until the unit ends, and return him or her as of now.
+
+    Raises `NotFoundError` for a malformed id and for anybody else.
+    """
+    wanted = decode_as(NodeKind.USER, user_id)
+    row = None
+    if wanted is not None:
+        row = await unit.fetch_one(
+            f"SELECT {COLUMNS} FROM users u "
+            "WHERE u.id = $1 AND (u.agency_id = $2::uuid OR u.id = $3::uuid) FOR NO KEY UPDATE OF u",
+            wanted,
+            acting.agency_id,
+            acting.id,
+        )
+    if row is None:
+        raise NotFoundError("There is no such user.", ["userId"])
+    return read(row)

@@ -1,0 +1,39 @@
+"""What a field finds in `info.context`: the request, and the cookies of the client that sent it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import strawberry
+
+from resolvers.request import Request
+from resolvers.tokens import TokenPair
+
+
+@dataclass(slots=True)
+class CookieJar:
+    """The client's cookies of a session: what it sent, and what the answer does with them."""
+
+    refresh_token: str | None = field(default=None, repr=False)
+    kept: TokenPair | None = None
+    emptied: bool = False
+
+    def keep(self, tokens: TokenPair) -> None:
+        """Put new tokens in with the answer."""
+        self.kept, self.emptied = tokens, False
+
+    def empty(self) -> None:
+        """Take the tokens out with the answer."""
+        self.kept, self.emptied = None, True
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation's context. Without `cookies` the client can't keep any: a WebSocket, a foreign page."""
+
+    request: Request
+    cookies: CookieJar | None = None
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

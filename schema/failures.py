@@ -1,0 +1,89 @@
+"""What becomes of a GraphQL error on its way out: a code for clients, nothing of a crash, and no value in any log.
+
+`presented` is the only place that says so, whichever way an operation was executed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from secrets import token_hex
+
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from resolvers.errors import CallerError, ErrorCode
+
+log = logging.getLogger("postfach.graphql")
+
+INTERNAL = "INTERNAL"
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+
+_SUGGESTION = re.compile(r" Did you mean .*?\?(?= |$)", re.DOTALL)
+_VALUE = re.compile(r"(?:[,;.] [Ff]ound: |(?<= value): ).*$", re.DOTALL)
+_ENUM_VALUE = re.compile(r"Value '.*' does not exist in", re.DOTALL)
+_COERCION = re.compile(r"(?:Variable '\$\w+'|Argument '\w+'|Argument \"\w+\") ")
+_TOO_MANY = ("Too many errors processing variables", "Variable values are nested")
+
+
+def presented(error: GraphQLError) -> GraphQLError:
+    """Return the error as a client may see it; log the class and place of a crash under the reference that the client gets.
+
+    Its `extensions.code` says what it is; `extensions.path` of `INVALID_INPUT` names the argument at fault.
+    May be asked again of what it returned.
+    """
+    if "code" in (error.extensions or {}):
+        return _reworded(error, error.message, dict(error.extensions or {}))
+    cause = _cause(error)
+    if isinstance(cause, CallerError):
+        extensions: dict[str, object] = {"code": cause.code.value}
+        if cause.path is not None:
+            extensions["path"] = cause.path
+        return _reworded(error, cause.message, extensions)
+    if cause is None:
+        if isinstance(error, GraphQLSyntaxError):
+            return _reworded(error, error.message, {"code": PARSE_FAILED})
+        if error.message.startswith(_TOO_MANY) or (
+            _COERCION.match(error.message) and "has invalid value" in error.message
+        ):
+            return _reworded(error, error.message, {"code": ErrorCode.INVALID_INPUT.value})
+        if error.path is None:
+            return _reworded(error, error.message, {"code": VALIDATION_FAILED})
+    return _masked(error, cause)
+
+
+def _cause(error: GraphQLError) -> BaseException | None:
+    """Return what was raised, None where it is GraphQL's own error."""
+    cause: BaseException | None = error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return cause
+
+
+def _reworded(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
+    """Leave out suggestions, which would tell names that introspection doesn't, and values, which may be secrets."""
+    message = _ENUM_VALUE.sub("Value does not exist in", _VALUE.sub(".", _SUGGESTION.sub("", message)))
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )
+
+
+def _masked(error: GraphQLError, cause: BaseException | None) -> GraphQLError:
+    reference = token_hex(8)
+    # The frames say where; neither the message nor a variable is written, since both may hold a secret.
+    frames = traceback.extract_tb(cause.__traceback__) if cause is not None else []
+    log.error(
+        "crash %s: %s at %s in %s",
+        reference,
+        "no exception" if cause is None else f"{type(cause).__module__}.{type(cause).__qualname__}",
+        ".".join(map(str, error.path or [])) or "the operation",
+        " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames))
+        or "GraphQL",
+    )
+    return _reworded(error, "Internal error.", {"code": INTERNAL, "reference": reference})

@@ -1,0 +1,68 @@
+"""The three roots, put together from what each subject brings; and the schema itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import strawberry
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from schema.agency import Agency, AgencyMutation, AgencyQuery
+from schema.errors import ERROR_TYPES
+from schema.failures import presented
+from schema.node import NodeQuery
+from schema.scalars import DATE_TIME
+from schema.user import User, UserMutation, UserQuery
+
+if TYPE_CHECKING:
+    from graphql import GraphQLError
+    from strawberry.types import ExecutionContext
+
+DOCUMENTS_KEPT = 500
+
+
+@strawberry.type(
+    description="What can be read. Without a session every field but viewer is an error, UNAUTHENTICATED."
+)
+class Query(UserQuery, AgencyQuery, NodeQuery):
+    """Every subject's queries."""
+
+
+@strawberry.type(
+    description="What can be changed. Errors that the caller can act on are in the payload; then nothing was changed."
+)
+class Mutation(UserMutation, AgencyMutation):
+    """Every subject's mutations."""
+
+
+NODE_TYPES = (User, Agency)
+"""Reached through `Node`, whether or not a field names them."""
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema, with errors as clients may see them."""
+
+    def process_errors(
+        self,
+        errors: list[GraphQLError],
+        execution_context: ExecutionContext | None = None,
+    ) -> None:
+        """Replace each error by what a client may see, in place: Strawberry asks this of every result, once.
+
+        Nothing is logged but crashes, and of these no message and no value.
+        """
+        errors[:] = [presented(error) for error in errors]
+
+
+schema = Schema(
+    query=Query,
+    mutation=Mutation,
+    types=[*NODE_TYPES, *ERROR_TYPES],
+    config=StrawberryConfig(scalar_map={datetime: DATE_TIME}, disable_field_suggestions=True),
+    extensions=[
+        lambda: ParserCache(maxsize=DOCUMENTS_KEPT),
+        lambda: ValidationCache(maxsize=DOCUMENTS_KEPT),
+    ],
+)
