@@ -7,66 +7,23 @@ from itertools import pairwise
 from typing import Any, cast
 from uuid import uuid4
 
-import orjson
 import pytest
 
 from models import clock
 from models.database import Database, Unit
-from models.tables import Agency, Assignment, AuditEvent, Mailbox, Role, User, UserState
+from models.tables import Assignment, Mailbox, Role, User, UserState
 from resolvers import assignments
 from resolvers.errors import CallerError, ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError
 from resolvers.node_ids import NodeKind, encode
 from resolvers.request import Request
 from tests import storage
+from tests.resolvers.offices import Office, audited, box_id, user_id
 from tests.storage import LONG_AGO, contents, statements
 
 pytestmark = pytest.mark.asyncio
 
 DAY = timedelta(days=1)
 Change = Callable[[Request, str, str], Awaitable[assignments.Assignment]]
-
-
-class Office:
-    """An agency with an administrator, a user and a mailbox."""
-
-    agency: Agency
-    boss: User
-    anna: User
-    desk: Mailbox
-
-    @classmethod
-    async def open(cls) -> "Office":
-        office = cls()
-        office.agency = await storage.agency("nord")
-        office.boss = await storage.user(office.agency, "boss", role=Role.ADMINISTRATOR)
-        office.anna = await storage.user(office.agency, "anna")
-        office.desk = await storage.mailbox(office.agency, "desk")
-        return office
-
-    @property
-    def ids(self) -> tuple[str, str]:
-        """The mailbox and the user, as a client names them."""
-        return box_id(self.desk), user_id(self.anna)
-
-
-def box_id(mailbox: Mailbox) -> str:
-    return encode(NodeKind.MAILBOX, mailbox.id)
-
-
-def user_id(user: User) -> str:
-    return encode(NodeKind.USER, user.id)
-
-
-async def audited(action: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "actor": cast("Any", row).actor_id,
-            "subject": (row.object_type, row.object_id),
-            "from": row.remote_address,
-            **orjson.loads(row.details),
-        }
-        for row in await AuditEvent.filter(action=action).order_by("at")
-    ]
 
 
 async def test_assigning_begins_a_period_now(database: Database) -> None:

@@ -1,0 +1,62 @@
+"""An agency in which something can be changed, and what its audit and events say afterwards."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from models.tables import Agency, AuditEvent, Mailbox, MailboxEvent, MailboxEventKind, Role, User
+from resolvers.node_ids import NodeKind, encode
+from tests import storage
+
+
+@dataclass(frozen=True)
+class Office:
+    """An agency with an administrator, a user and a mailbox."""
+
+    agency: Agency
+    boss: User
+    anna: User
+    desk: Mailbox
+
+    @classmethod
+    async def open(cls) -> "Office":
+        agency = await storage.agency("nord")
+        return cls(
+            agency,
+            await storage.user(agency, "boss", role=Role.ADMINISTRATOR),
+            await storage.user(agency, "anna"),
+            await storage.mailbox(agency, "desk"),
+        )
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The mailbox and the user, as a client names them."""
+        return box_id(self.desk), user_id(self.anna)
+
+
+def box_id(mailbox: Mailbox) -> str:
+    return encode(NodeKind.MAILBOX, mailbox.id)
+
+
+def user_id(user: User) -> str:
+    return encode(NodeKind.USER, user.id)
+
+
+async def audited(action: str) -> list[dict[str, Any]]:
+    """What the audit tells of an action, oldest first."""
+    return [
+        {
+            "actor": cast("Any", row).actor_id,
+            "subject": (row.object_type, row.object_id),
+            "from": row.remote_address,
+            **orjson.loads(row.details),
+        }
+        for row in await AuditEvent.filter(action=action).order_by("at")
+    ]
+
+
+async def events(mailbox: Mailbox) -> list[tuple[MailboxEventKind, Any]]:
+    """The kinds of a mailbox's events and who did it, oldest first."""
+    rows = await MailboxEvent.filter(mailbox_id=mailbox.id).order_by("at")
+    return [(row.kind, cast("Any", row).user_id) for row in rows]
