@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import orjson
 
@@ -37,13 +37,19 @@ SESSIONS_AT_ONCE = 100
 class SubscriptionEndedError(Exception):
     """The subscriber gets no more events; whoever subscribes again gets those from then on."""
 
+    code: ClassVar[str]
+
 
 class SlowReaderError(SubscriptionEndedError):
     """Too many events waited for the subscriber."""
 
+    code = "SLOW_READER"
+
 
 class EventsLostError(SubscriptionEndedError):
     """The way to the other processes broke: events may be missing."""
+
+    code = "EVENTS_LOST"
 
 
 class Subscription:

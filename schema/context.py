@@ -9,6 +9,7 @@ import strawberry
 
 from resolvers.request import Request
 from resolvers.tokens import TokenPair
+from schema.documents import Operation
 
 
 @dataclass(slots=True)
@@ -30,10 +31,15 @@ class CookieJar:
 
 @dataclass(slots=True)
 class Context:
-    """One operation's context. Without `cookies` the client can't keep any: a WebSocket, a foreign page."""
+    """One operation's context. Without `cookies` the client can't keep any: a WebSocket, a foreign page.
+
+    `operation` is known once the document was validated.
+    """
 
     request: Request
     cookies: CookieJar | None = None
+    introspection: bool = True
+    operation: Operation | None = None
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

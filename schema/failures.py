@@ -12,13 +12,16 @@ from secrets import token_hex
 
 from graphql import GraphQLError, GraphQLSyntaxError
 
+from models.database import DatabaseUnavailableError
 from resolvers.errors import CallerError, ErrorCode
+from resolvers.events import SubscriptionEndedError
 
 log = logging.getLogger("postfach.graphql")
 
 INTERNAL = "INTERNAL"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+UNAVAILABLE = "UNAVAILABLE"
 
 _SUGGESTION = re.compile(r" Did you mean .*?\?(?= |$)", re.DOTALL)
 _VALUE = re.compile(r"(?:[,;.] [Ff]ound: |(?<= value): ).*$", re.DOTALL)
@@ -36,21 +39,34 @@ def presented(error: GraphQLError) -> GraphQLError:
     if "code" in (error.extensions or {}):
         return _reworded(error, error.message, dict(error.extensions or {}))
     cause = _cause(error)
+    if cause is not None:
+        known = _condition(cause)
+        return _masked(error, cause) if known is None else _reworded(error, *known)
+    code = _code(error)
+    return _masked(error, None) if code is None else _reworded(error, error.message, {"code": code})
+
+
+def _condition(cause: BaseException) -> tuple[str, dict[str, object]] | None:
+    """Return the message and the extensions of what a client can act on, None for a crash."""
     if isinstance(cause, CallerError):
-        extensions: dict[str, object] = {"code": cause.code.value}
-        if cause.path is not None:
-            extensions["path"] = cause.path
-        return _reworded(error, cause.message, extensions)
-    if cause is None:
-        if isinstance(error, GraphQLSyntaxError):
-            return _reworded(error, error.message, {"code": PARSE_FAILED})
-        if error.message.startswith(_TOO_MANY) or (
-            _COERCION.match(error.message) and "has invalid value" in error.message
-        ):
-            return _reworded(error, error.message, {"code": ErrorCode.INVALID_INPUT.value})
-        if error.path is None:
-            return _reworded(error, error.message, {"code": VALIDATION_FAILED})
-    return _masked(error, cause)
+        path = {} if cause.path is None else {"path": cause.path}
+        return cause.message, {"code": cause.code.value, **path}
+    if isinstance(cause, DatabaseUnavailableError):
+        return "The database does not answer: try again later.", {"code": UNAVAILABLE}
+    if isinstance(cause, SubscriptionEndedError):
+        return str(cause), {"code": cause.code}
+    return None
+
+
+def _code(error: GraphQLError) -> str | None:
+    """Return the code of GraphQL's own error, None for one that no client can have caused."""
+    if isinstance(error, GraphQLSyntaxError):
+        return PARSE_FAILED
+    if error.message.startswith(_TOO_MANY) or (
+        _COERCION.match(error.message) and "has invalid value" in error.message
+    ):
+        return ErrorCode.INVALID_INPUT.value
+    return VALIDATION_FAILED if error.path is None else None
 
 
 def _cause(error: GraphQLError) -> BaseException | None:
