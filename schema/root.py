@@ -9,7 +9,9 @@ import strawberry
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from schema.activity import Activity, ActivityMutation, ActivityQuery, ActivitySubscription
 from schema.agency import Agency, AgencyMutation, AgencyQuery
+from schema.documents import OneOperation
 from schema.errors import ERROR_TYPES
 from schema.failures import presented
 from schema.node import NodeQuery
@@ -26,18 +28,25 @@ DOCUMENTS_KEPT = 500
 @strawberry.type(
     description="What can be read. Without a session every field but viewer is an error, UNAUTHENTICATED."
 )
-class Query(UserQuery, AgencyQuery, NodeQuery):
+class Query(UserQuery, AgencyQuery, ActivityQuery, NodeQuery):
     """Every subject's queries."""
 
 
 @strawberry.type(
     description="What can be changed. Errors that the caller can act on are in the payload; then nothing was changed."
 )
-class Mutation(UserMutation, AgencyMutation):
+class Mutation(UserMutation, AgencyMutation, ActivityMutation):
     """Every subject's mutations."""
 
 
-NODE_TYPES = (User, Agency)
+@strawberry.type(
+    description="What can be listened to. Without a session every field is an error, UNAUTHENTICATED."
+)
+class Subscription(ActivitySubscription):
+    """Every subject's subscriptions."""
+
+
+NODE_TYPES = (User, Agency, Activity)
 """Reached through `Node`, whether or not a field names them."""
 
 
@@ -59,10 +68,12 @@ class Schema(strawberry.Schema):
 schema = Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[*NODE_TYPES, *ERROR_TYPES],
     config=StrawberryConfig(scalar_map={datetime: DATE_TIME}, disable_field_suggestions=True),
     extensions=[
         lambda: ParserCache(maxsize=DOCUMENTS_KEPT),
         lambda: ValidationCache(maxsize=DOCUMENTS_KEPT),
+        OneOperation,
     ],
 )
