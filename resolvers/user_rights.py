@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from models import audit, clock
+from models import audit
 from models.tables import ReadLevel, Role, UserState
-from resolvers import assignments, office_groups, text, users
+from resolvers import assignments, office_groups, sessions, text, users
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError
 
@@ -100,12 +100,7 @@ async def set_state(request: Request, user_id: str, state: UserState) -> User:
                 remote_address=request.remote_address,
             )
         if state is not UserState.ACTIVE:
-            ended = await unit.fetch(
-                "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL RETURNING id",
-                user.id,
-                clock.now(),
-            )
-            await request.services.events.publish_sessions_ended(unit, user.id, [row["id"] for row in ended])
+            await sessions.end_sessions(unit, request.services, user.id)
         return changed
 
     return await _change(request, user_id, work)

@@ -12,7 +12,7 @@ from models import audit, derived
 from models.tables import ReadLevel, Role, UserState
 from resolvers import office_groups, text, users
 from resolvers.acting import acting_user
-from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError
+from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from resolvers.users import User
 
 if TYPE_CHECKING:
@@ -54,18 +54,21 @@ class NewUser:
 async def create_user(request: Request, asked: NewUser) -> User:
     """Make a user of the viewer's agency, whose password has to be changed at the first sign-in.
 
-    Raises `ForbiddenError` for all but administrators, `InvalidInputError` for what can't be a user, an
-    address outside of the agency's domains among it, and `ConflictError` for a login that is taken.
+    Raises `ForbiddenError` for all but administrators (`NotFoundError` for those of no agency),
+    `InvalidInputError` for what can't be a user, an address outside of the agency's domains among it, and
+    `ConflictError` for a login that is taken.
     """
+    if request.member() is None:
+        raise NotFoundError("There is no agency to add a user to.")
     agency_id = _administered(request.signed_in())
-    new = _checked(asked, agency_id)
 
-    async def check(unit: Unit) -> Viewer:
+    async def check(unit: Unit) -> tuple[Viewer, User]:
         await unit.lock_agency(agency_id, alone=True)
         acting = await acting_user(unit, request)
         _administered(acting)
+        new = _checked(asked, agency_id)
         await _check_login(unit, agency_id, new.login)
-        return acting
+        return acting, new
 
     # Hashing takes long: nothing is locked meanwhile, and nothing is hashed for those who may not.
     await request.database.transact(check)
@@ -73,7 +76,7 @@ async def create_user(request: Request, asked: NewUser) -> User:
     groups = text.office_groups(asked.office_groups, ["input", "officeGroups"])
 
     async def work(unit: Unit) -> User:
-        acting = await check(unit)
+        acting, new = await check(unit)
         await _insert(unit, new, password_hash)
         await office_groups.join(unit, agency_id, new.id, groups)
         details: dict[str, audit.Detail] = {

@@ -1,0 +1,105 @@
+"""Loading together: one load a level, each key once, and no failure that spreads."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from resolvers import batches
+from resolvers.batches import Batch
+from resolvers.request import Request
+
+pytestmark = pytest.mark.asyncio
+
+
+class Loads:
+    """A load that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+
+    async def __call__(self, keys: list[int]) -> dict[int, str]:
+        self.asked.append(list(keys))
+        await asyncio.sleep(0)
+        return {key: str(key) for key in keys if key > 0}
+
+
+async def test_keys_of_a_level_are_loaded_together_and_once() -> None:
+    load = Loads()
+    batch = Batch(load)
+    found = await asyncio.gather(*(batch.get(key) for key in (1, 2, 1, -1)))
+    assert found == ["1", "2", "1", None]
+    assert await batch.get(2) == "2"
+    assert await batch.get(-1) is None
+    assert load.asked == [[1, 2, -1]]
+
+
+async def test_keys_that_come_a_little_later_still_belong() -> None:
+    load = Loads()
+    batch = Batch(load)
+
+    async def later(turns: int) -> str | None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await batch.get(turns)
+
+    assert await asyncio.gather(*(later(turns) for turns in range(1, 5))) == ["1", "2", "3", "4"]
+    assert load.asked == [[1, 2, 3, 4]]
+
+
+async def test_what_is_known_is_not_loaded() -> None:
+    load = Loads()
+    batch = Batch(load)
+    batch.put(1, "one")
+    batch.put(1, "another")
+    assert await batch.get(1) == "one"
+    assert load.asked == []
+
+
+async def test_a_failure_is_told_to_all_who_wait_and_not_kept() -> None:
+    attempts = 0
+
+    async def load(keys: list[int]) -> dict[int, int]:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise LookupError
+        return dict.fromkeys(keys, attempts)
+
+    batch = Batch(load)
+    found = await asyncio.gather(batch.get(1), batch.get(2), return_exceptions=True)
+    assert [type(each) for each in found] == [LookupError, LookupError]
+    assert await batch.get(1) == 2
+
+
+async def test_whoever_is_cancelled_leaves_the_others_their_result() -> None:
+    load = Loads()
+    batch = Batch(load)
+
+    async def ask(key: int) -> str | None:
+        return await batch.get(key)
+
+    given_up, patient = asyncio.ensure_future(ask(1)), asyncio.ensure_future(ask(1))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert await patient == "1"
+    assert given_up.cancelled()
+
+
+async def test_many_keys_are_several_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "LARGEST", 2)
+    load = Loads()
+    batch = Batch(load)
+    assert await asyncio.gather(*(batch.get(key) for key in range(1, 6))) == ["1", "2", "3", "4", "5"]
+    assert load.asked == [[1, 2], [3, 4], [5]]
+
+
+async def test_a_request_has_one_batch_of_a_name_until_it_forgets() -> None:
+    request = Request(cast("Any", None), cast("Any", None))
+    load = Loads()
+    assert await batches.batch(request, "a", load).get(1) == "1"
+    assert await batches.batch(request, "a", load).get(1) == "1"
+    assert await batches.batch(request, "b", load).get(1) == "1"
+    batches.forget(request)
+    assert await batches.batch(request, "a", load).get(1) == "1"
+    assert load.asked == [[1], [1], [1]]
