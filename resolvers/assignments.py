@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from models import audit, clock
 from models.tables import UserState
-from resolvers import batches, mailboxes
+from resolvers import batches, mailboxes, users
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, NotFoundError
 from resolvers.node_ids import NodeKind, decode_as, encode
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from models.database import Unit
     from resolvers.mailboxes import Mailbox
     from resolvers.request import Request
+    from resolvers.users import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,25 @@ def of_mailbox(request: Request, mailbox: Mailbox, arguments: Arguments) -> Conn
     """Return every period at a mailbox, newest first. Whether the viewer may read it is not asked here."""
     return Connection(
         request, _OF_MAILBOX, arguments, _read, values=(mailbox.agency_id,), parent_id=mailbox.id
+    )
+
+
+_USERS_NOW = Listing(
+    users.COLUMNS,
+    "assignments a JOIN users u ON u.id = a.user_id",
+    "a.agency_id = $1 AND a.until IS NULL",
+    users.ORDER,
+    parent="a.mailbox_id",
+)
+
+
+def users_now(request: Request, mailbox: Mailbox, arguments: Arguments) -> Connection[User]:
+    """Return the users assigned to a mailbox now, by last name, first name, login.
+
+    Whether the viewer may read them is not asked here.
+    """
+    return Connection(
+        request, _USERS_NOW, arguments, users.read, values=(mailbox.agency_id,), parent_id=mailbox.id
     )
 
 

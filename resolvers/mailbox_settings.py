@@ -112,7 +112,7 @@ async def create(request: Request, address: str, email_name: str | None, *, vip:
             raise ConflictError("The address is taken.", ["input", "address"])
         if vip:
             await mailbox_events.write(unit, made, MailboxEventKind.VIP_ON, at=moment, user_id=acting.id)
-        details: dict[str, Detail] = {"address": own, "email_name": name, "vip": vip}
+        details: dict[str, Detail] = {"address": own, "emailName": name, "vip": vip}
         await _audit(unit, request, acting, made, "mailbox.create", details)
         return made
 

@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from models.lateral import Parameters, contains
-from resolvers import batches
+from resolvers import batches, users
 from resolvers.errors import NotFoundError
-from resolvers.node_ids import NodeKind, encode
+from resolvers.node_ids import NodeKind, decode_as, encode
 from resolvers.paging import Arguments, Connection, Key, Kind, Listing
 from resolvers.text import lookup_address
 from resolvers.text import search as search_words
@@ -186,6 +186,24 @@ def of_user(request: Request, user_id: UUID, arguments: Arguments) -> Connection
         return Connection.empty(request, _OF_USER, arguments)
     viewer, agency_id = member
     return Connection(request, _OF_USER, arguments, read, values=(viewer.id, agency_id), parent_id=user_id)
+
+
+async def effective_email_name(request: Request, mailbox: Mailbox, user_id: str | None) -> str | None:
+    """Return the name that recipients see when a user, the viewer by default, writes from a mailbox.
+
+    The mailbox's own; else that of the user's basic data; else None. Raises `NotFoundError` for an id that
+    is not of a user of the viewer's agency.
+    """
+    if user_id is None:
+        if mailbox.email_name is not None:
+            return mailbox.email_name
+        wanted: UUID | None = request.signed_in().id
+    else:
+        wanted = decode_as(NodeKind.USER, user_id)
+    user = None if wanted is None else await users.by_id(request, wanted)
+    if user is None:
+        raise NotFoundError("There is no such user.", ["userId"])
+    return user.email_name if mailbox.email_name is None else mailbox.email_name
 
 
 # ---------------------------------------------------------------- within a unit of work

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from resolvers.errors import AccountManagerContact, ModuleNotEnabledError
+from resolvers.agencies import contact
+from resolvers.errors import ModuleNotEnabledError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
     from models.database import Unit
@@ -28,10 +28,4 @@ async def require(unit: Unit, agency_id: UUID, module: ModuleName, message: str)
         module.value,
     )
     if row is None or not row["is_enabled"]:
-        raise ModuleNotEnabledError(message, module, None if row is None else _contact(row))
-
-
-def _contact(row: Mapping[str, Any]) -> AccountManagerContact | None:
-    if row["contact_name"] is None or row["contact_email"] is None:
-        return None
-    return AccountManagerContact(row["contact_name"], row["contact_email"], row["contact_phone"])
+        raise ModuleNotEnabledError(message, module, None if row is None else contact(row))

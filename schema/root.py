@@ -11,11 +11,15 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.activity import Activity, ActivityMutation, ActivityQuery, ActivitySubscription
 from schema.agency import Agency, AgencyMutation, AgencyQuery
+from schema.assignment import AssignmentMutation, MailboxAssignment
 from schema.documents import OneOperation
 from schema.errors import ERROR_TYPES
 from schema.failures import presented
+from schema.mailbox import Mailbox, MailboxMutation, MailboxQuery
+from schema.mailbox_event import MailboxEvent
 from schema.node import NodeQuery
 from schema.scalars import DATE_TIME
+from schema.session import SessionMutation
 from schema.user import User, UserMutation, UserQuery
 
 if TYPE_CHECKING:
@@ -28,14 +32,16 @@ DOCUMENTS_KEPT = 500
 @strawberry.type(
     description="What can be read. Without a session every field but viewer is an error, UNAUTHENTICATED."
 )
-class Query(UserQuery, AgencyQuery, ActivityQuery, NodeQuery):
+class Query(UserQuery, AgencyQuery, MailboxQuery, ActivityQuery, NodeQuery):
     """Every subject's queries."""
 
 
 @strawberry.type(
     description="What can be changed. Errors that the caller can act on are in the payload; then nothing was changed."
 )
-class Mutation(UserMutation, AgencyMutation, ActivityMutation):
+class Mutation(
+    SessionMutation, UserMutation, AgencyMutation, MailboxMutation, AssignmentMutation, ActivityMutation
+):
     """Every subject's mutations."""
 
 
@@ -46,7 +52,7 @@ class Subscription(ActivitySubscription):
     """Every subject's subscriptions."""
 
 
-NODE_TYPES = (User, Agency, Activity)
+NODE_TYPES = (User, Agency, Mailbox, MailboxAssignment, MailboxEvent, Activity)
 """Reached through `Node`, whether or not a field names them."""
 
 
