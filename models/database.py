@@ -25,7 +25,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 from tortoise import Tortoise
-from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 from tortoise.fields import BooleanField, UUIDField
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.models import Model
@@ -288,6 +288,7 @@ class Statements:
 
 UNAVAILABLE = (
     OSError,
+    DBConnectionError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
@@ -348,6 +349,7 @@ class Database(Statements):
         self.is_sqlite = url.dialect == "sqlite"
         self.database = self
         self.observer: Callable[[str], None] | None = None
+        self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def open(cls, url: DatabaseUrl, pool_size: int = POOL_SIZE) -> Database:
@@ -365,7 +367,8 @@ class Database(Statements):
         return database
 
     async def close(self) -> None:
-        """Close every connection; without it the process would not end."""
+        """Let the units under way end, then close every connection; without it the process would not end."""
+        await asyncio.gather(*self._running, return_exceptions=True)
         await Tortoise.close_connections()
 
     def count(self, statement: str) -> None:
@@ -398,7 +401,16 @@ class Database(Statements):
         It is run to its end whatever becomes of the caller, and repeated when the database asks for that (a
         deadlock). An exception rolls everything back and is raised on.
         """
-        return await asyncio.shield(asyncio.ensure_future(self._transact(work)))
+        task = asyncio.ensure_future(self._transact(work))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Marks it as seen: the caller, who would have been told, may be gone.
+            task.exception()
 
     async def _transact(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         for attempt in range(1, RETRIES + 1):

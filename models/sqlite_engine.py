@@ -18,7 +18,7 @@ from tortoise.backends.sqlite.client import (
     SqliteTransactionWrapper,
     translate_exceptions,
 )
-from tortoise.exceptions import OperationalError
+from tortoise.exceptions import DBConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class ImmediateTransaction(SqliteTransactionWrapper):
             cursor = await self._connection.execute("BEGIN IMMEDIATE")
             await cursor.close()
         except sqlite3.OperationalError as error:
-            raise OperationalError(error) from error
+            raise DBConnectionError(error) from error
 
     @translate_exceptions
     async def execute_script(self, query: str) -> None:

@@ -234,7 +234,8 @@ class _Listing:
     def _narrow_several(self, row: str) -> str:
         """Return further conditions on a row that stands for an entry with several bookings."""
         condition = "".join(
-            f" AND EXISTS (SELECT 1 FROM activity_mailboxes p WHERE p.activity_id = {row}.activity_id AND p.mailbox_id = {mailbox})"
+            " AND EXISTS (SELECT 1 FROM activity_mailboxes p "
+            f"WHERE p.activity_id = {row}.activity_id AND p.mailbox_id = {mailbox})"
             for mailbox in self._mailboxes()
         )
         narrow = self._narrow("e")
