@@ -14,9 +14,13 @@ from schema.documents import Operation
 
 @dataclass(slots=True)
 class CookieJar:
-    """The client's cookies of a session: what it sent, and what the answer does with them."""
+    """The client's cookies of a session: what it sent, and what the answer does with them.
+
+    `signs_in` says that the viewer is known by them.
+    """
 
     refresh_token: str | None = field(default=None, repr=False)
+    signs_in: bool = False
     kept: TokenPair | None = None
     emptied: bool = False
 
