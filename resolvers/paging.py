@@ -56,7 +56,7 @@ class Key:
 
 def encode_cursor(values: Sequence[Any]) -> str:
     """Return the cursor of a position."""
-    written = [instant_to_text(value) if isinstance(value, datetime) else value for value in values]
+    written = [instant_to_text(value) if isinstance(value, datetime) else str(value) for value in values]
     return urlsafe_b64encode(orjson.dumps(written)).decode("ascii").rstrip("=")
 
 
