@@ -502,14 +502,14 @@ async def opened_by_booking(
 ) -> list[tuple[UUID, UUID]]:
     """Return which of these users may now see which entries of an e-mail because of its booking at `position`.
 
-    As pairs of user and entry: those that the user may see now, could see with that booking, and could not
-    see without it. The rights are today's, so each entry comes with one of the e-mail's bookings at the most.
+    As pairs of user and entry: those that the user may see now, could see with the bookings up to that one, and could not see
+    with fewer of them. The rights are today's, so each entry comes with one of the e-mail's bookings at the most.
     """
-    with_it, without_it = _as_of("$2"), _as_of("$2 - 1")
     rows = await statements.fetch(
         "SELECT u.id AS user_id, a.id AS activity_id FROM activities a JOIN users u ON u.id = ANY($3::uuid[]) "
-        f"WHERE a.mail_id = $1 AND {_permits()} AND a.position <= $2 AND {with_it} "
-        f"AND NOT (a.position < $2 AND {without_it})",
+        f"WHERE a.mail_id = $1 AND a.position <= $2 AND {_permits()} AND {_as_of('$2')} "
+        "AND NOT EXISTS (SELECT 1 FROM bookings q WHERE q.mail_id = a.mail_id "
+        f"AND q.position >= a.position AND q.position < $2 AND {_as_of('q.position')})",
         mail_id,
         position,
         list(user_ids),

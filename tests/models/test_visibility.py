@@ -223,3 +223,47 @@ async def test_search_and_references_find_what_the_condition_permits(database: D
             assert set(found) <= set(everything)
         no_wildcard = await visibility.entries(database, reader, Filter(words=("h%s",)), Stretch())
         assert no_wildcard == {None: []}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(13, 16))
+async def test_a_booking_opens_each_visible_entry_once(database: Database, seed: int) -> None:
+    made = await world(database, seed)
+    mails = [
+        row["id"] for row in await database.fetch("SELECT id FROM mails WHERE agency_id = $1", made.agency_id)
+    ]
+    user_ids = [reader.user_id for reader in made.readers]
+    opened: list[tuple[UUID, UUID]] = []
+    for mail_id, position in product(mails, (1, 2, 3)):
+        opened += await visibility.opened_by_booking(database, mail_id, position, user_ids)
+    assert len(set(opened)) == len(opened)
+    for reader in made.readers:
+        seen = {identifier for _, identifier in await by_condition(database, reader, Filter())}
+        assert {entry for user, entry in opened if user == reader.user_id} == seen
+
+
+@pytest.mark.asyncio
+async def test_what_was_visible_before_is_not_opened_by_a_further_booking(database: Database) -> None:
+    """Every booking of a random world in turn, told from the sets before and after it, worked out from the rows."""
+    made = await world(database, 16)
+    readers = {reader.user_id: reader for reader in made.readers}
+    rows = await database.fetch(
+        "SELECT mail_id, max(position) AS bookings FROM bookings WHERE agency_id = $1 GROUP BY mail_id",
+        made.agency_id,
+    )
+    several = [row["mail_id"] for row in rows if row["bookings"] > 1]
+    assert several
+    for mail_id in several:
+        for user_id, activity_id in await visibility.opened_by_booking(database, mail_id, 2, list(readers)):
+            (first,) = await database.fetch(
+                "SELECT mailbox_id, decisive_at FROM bookings WHERE mail_id = $1 AND position = 1", mail_id
+            )
+            held = await database.fetch(
+                "SELECT 1 AS one FROM assignments WHERE user_id = $1 AND mailbox_id = $2 AND since <= $3 "
+                "AND (until IS NULL OR $3 < until)",
+                user_id, first["mailbox_id"], first["decisive_at"],
+            )  # fmt: skip
+            (entry,) = await database.fetch("SELECT guarded, kind FROM activities WHERE id = $1", activity_id)
+            level = readers[user_id].level(ActivityKind(entry["kind"]))
+            assert not held or (level is ReadLevel.NOTHING and not entry["guarded"])
+            assert entry["guarded"] or level in (ReadLevel.OWN, ReadLevel.OFFICE_GROUP)
