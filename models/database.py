@@ -50,6 +50,14 @@ RETRIES = 5
 MIGRATION_LOCK = 0x706F7374
 
 
+async def _nothing_to_reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Spare a round trip after each statement.
+
+    What a connection is used for ends with its transaction: no setting, lock, cursor or channel outlives one.
+    asyncpg itself rolls back a transaction that was left open.
+    """
+
+
 class DatabaseUrlError(ValueError):
     """The address of the database does not parse; says what was expected."""
 
@@ -131,6 +139,7 @@ class DatabaseUrl:
                     "database": self.name,
                     "minsize": 1,
                     "maxsize": pool_size,
+                    "reset": _nothing_to_reset,
                     "server_settings": {"application_name": "postfach", "timezone": "UTC"},
                 },
             }
