@@ -132,13 +132,22 @@ export class Session {
       const question = { query: REFRESH, variables: { refreshToken: old.refresh }, operationName: "Refresh" };
       const refusal = await this.#trade(question, "refreshSession", old);
       if (refusal !== null && this.#tokens === old) {
-        this.#forget(`The session has ended. Sign in again. (${refusal.message})`);
+        this.#notRenewed(refusal.code === "UNAUTHENTICATED", refusal.message);
       }
     } catch (problem) {
       if (this.#tokens === old) {
-        this.report(messageOf(problem));
-        this.#renewIn(RETRY);
+        this.#notRenewed(problem instanceof ServerProblem && problem.status === 401, messageOf(problem));
       }
+    }
+  }
+
+  /** What is not refused for good, as when the server is away, is tried again. */
+  #notRenewed(ended: boolean, message: string): void {
+    if (ended) {
+      this.#forget(`The session has ended. Sign in again. (${message})`);
+    } else {
+      this.report(message);
+      this.#renewIn(RETRY);
     }
   }
 
