@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resolvers.events import Events
     from resolvers.hashing import Hasher
     from resolvers.tokens import Tokens
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each for a server process."""
+    """One of each for a server process. `count_sign_in` is told how each attempt to sign in went."""
 
     hasher: Hasher
     tokens: Tokens
     events: Events
+    count_sign_in: Callable[[str], None] = lambda _: None

@@ -97,6 +97,7 @@ async def sign_in(
             _Opening(request, found, kind, new_hash, chosen=new_password is not None).work
         )
         if signed_in is not None:
+            request.services.count_sign_in("succeeded")
             request.viewer = signed_in.viewer
             return signed_in
 
@@ -313,6 +314,7 @@ async def _tell_failure(request: Request, found: Row | None, reason: str) -> Non
             details={"reason": reason},
         )
 
+    request.services.count_sign_in(reason)
     await request.database.transact(work)
 
 

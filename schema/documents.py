@@ -44,7 +44,9 @@ class OneOperation(SchemaExtension):
         document = execution.graphql_document
         if document is not None and not execution.pre_execution_errors:
             context = execution.context
-            error = _ambiguous(document, execution.operation_name) or (
+            # Strawberry's own property falls back to the document's first operation.
+            asked = execution._provided_operation_name  # noqa: SLF001 (it has no public name)
+            error = _ambiguous(document, asked) or (
                 None if context.introspection else _introspects(document, execution.query or "")
             )
             if error is not None:

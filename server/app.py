@@ -6,23 +6,39 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+from strawberry import Schema
 
+from schema import schema as postfach
+from server.graphql import GraphQLOverHttp
 from server.health import health_routes
+from server.logs import silence
 from server.playground import playground_assets
 from server.runtime import Runtime
 from server.settings import Settings
+from server.surroundings import Surroundings
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
     """Return the application. Its lifespan opens the database, brings it up to date, and closes it."""
-    runtime = Runtime(settings)
+    silence()
+    runtime = Runtime(settings, schema)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with runtime.open():
             yield
 
-    routes = [*health_routes(runtime), playground_assets()]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(
+        routes=[
+            Route("/graphql", GraphQLOverHttp(runtime)),
+            *health_routes(runtime),
+            runtime.metrics.route(),
+            playground_assets(),
+        ],
+        middleware=[Middleware(Surroundings, secure=settings.secure)],
+        lifespan=lifespan,
+    )
     app.router.redirect_slashes = False
     return app

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from models.database import DatabaseUnavailableError
+from models.database import UNAVAILABLE, DatabaseUnavailableError
 from server.runtime import Runtime
 
 PATIENCE_SECONDS = 5
@@ -27,7 +27,7 @@ def health_routes(runtime: Runtime) -> list[Route]:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 pending = await runtime.database.pending_migrations()
-        except (DatabaseUnavailableError, TimeoutError):
+        except (DatabaseUnavailableError, TimeoutError, *UNAVAILABLE):
             return _answer(503, "the database does not answer")
         if pending:
             return _answer(503, "the database is not up to date")

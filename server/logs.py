@@ -15,6 +15,8 @@ from typing import Literal
 
 import orjson
 
+from server.surroundings import request_id
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 QUIET = ("uvicorn", "uvicorn.error", "asyncio", "tortoise", "websockets")
 SILENT = ("strawberry.execution", "uvicorn.access")
@@ -74,6 +76,8 @@ def _instant(record: logging.LogRecord) -> str:
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
     extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    if (name := request_id.get()) is not None:
+        extras["request"] = name
     if record.exc_info and record.exc_info[0] is not None:
         extras["exception"] = record.exc_info[0].__qualname__
         extras["trace"] = places(record.exc_info[2])

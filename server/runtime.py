@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from strawberry import Schema
+
 from models.database import Database, DatabaseUnavailableError
+from resolvers.events import events_of
+from resolvers.hashing import Hasher
+from resolvers.services import Services
+from resolvers.tokens import Tokens
+from server.metrics import Metrics
 from server.settings import Settings
 
 
 class Runtime:
     """Holds what the doors share. `database` is there while `open` is entered."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, schema: Schema) -> None:
         self.settings = settings
+        self.schema = schema
+        self.metrics = Metrics()
+        self.services = services_of(settings, self.metrics)
         self._database: Database | None = None
 
     @property
@@ -25,12 +35,25 @@ class Runtime:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Open the database and bring it up to date; close everything at the end."""
+        """Open the database, bring it up to date and listen to its events; close everything at the end."""
         database = await Database.open(self.settings.database_url)
         try:
             await database.migrate()
+            await self.services.events.open()
             self._database = database
             yield
         finally:
             self._database = None
+            await self.services.events.close()
+            self.services.hasher.close()
             await database.close()
+
+
+def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:
+    """Return the services for a server, or for a command that needs them."""
+    return Services(
+        hasher=Hasher(),
+        tokens=Tokens(settings.token_keys, settings.access_token_lifetime, settings.refresh_token_lifetime),
+        events=events_of(settings.database_url),
+        **({} if metrics is None else {"count_sign_in": metrics.count_sign_in}),
+    )

@@ -1,0 +1,94 @@
+"""Answers as GraphQL has them, for what goes wrong before or around an operation too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+BAD_REQUEST = "BAD_REQUEST"
+RETRY_AFTER_SECONDS = 5
+
+
+class RefusedError(Exception):
+    """A request is refused before anything was executed."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers or {}
+
+
+def media_type(headers: Headers) -> str:
+    """Return the media type that the client wants most, `application/json` if it does not care.
+
+    Raises `RefusedError` (406) when it takes neither.
+    """
+    accepts = headers.getlist("accept")
+    if not accepts:
+        return JSON
+    best, quality = "", 0.0
+    ranges = [_range(part) for part in ",".join(accepts).split(",")]
+    for candidate in (JSON, GRAPHQL):
+        found = _quality(candidate, ranges)
+        # The newer type wins where both are asked for by name with equal weight.
+        if found > quality or (found == quality > 0 and any(name == GRAPHQL for name, _ in ranges)):
+            best, quality = candidate, found
+    if not best:
+        raise RefusedError(406, BAD_REQUEST, f"Answers are {JSON} or {GRAPHQL}.")
+    return best
+
+
+def wants_page(headers: Headers) -> bool:
+    """Return whether a browser asks for a page."""
+    ranges = [_range(part) for part in ",".join(headers.getlist("accept")).split(",")]
+    return any(name in {"text/html", "application/xhtml+xml"} and quality > 0 for name, quality in ranges)
+
+
+def _range(text: str) -> tuple[str, float]:
+    name, *parameters = (part.strip().lower() for part in text.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                quality = min(max(float(parameter[2:]), 0.0), 1.0)
+            except ValueError:
+                quality = 0.0
+    return name, quality
+
+
+def _quality(candidate: str, ranges: Sequence[tuple[str, float]]) -> float:
+    """Return the weight of the most exact range that the type is in."""
+    kind = candidate.partition("/")[0]
+    for name in (candidate, f"{kind}/*", "*/*"):
+        found = [quality for each, quality in ranges if each == name]
+        if found:
+            return max(found)
+    return 0.0
+
+
+def respond(
+    body: Mapping[str, Any], status: int, kind: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an answer that no cache may keep: it may hold a secret or somebody's mail."""
+    return Response(
+        orjson.dumps(body),
+        status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        media_type=f"{kind}; charset=utf-8" if kind == JSON else kind,
+    )
+
+
+def refuse(error: RefusedError, kind: str = JSON) -> Response:
+    """Return the answer to a request that is refused."""
+    body = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
+    return respond(body, error.status, kind, error.headers)

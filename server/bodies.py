@@ -1,0 +1,80 @@
+"""What a client asks for: the JSON object in a request's body or in a message on a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from server.answers import BAD_REQUEST, JSON, RefusedError
+
+LARGEST_BYTES = 1024 * 1024
+"""Of a body or a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A document, its variables, and which of its operations is meant."""
+
+    query: str = field(repr=False)
+    variables: dict[str, Any] | None = field(repr=False)
+    operation_name: str | None
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body. Raises `RefusedError`: 415 unless it is JSON in UTF-8, 413 when it is too large."""
+    headers = request.headers
+    kind, _, parameters = headers.get("content-type", "").partition(";")
+    parameter = parameters.strip().lower().replace('"', "")
+    if kind.strip().lower() != JSON or parameter not in {"", "charset=utf-8"}:
+        raise RefusedError(415, BAD_REQUEST, f"A request is {JSON}; charset=utf-8.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise RefusedError(415, BAD_REQUEST, "A request is not compressed.")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > LARGEST_BYTES:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BYTES:
+            raise _too_large()
+    return bytes(body)
+
+
+def parse(text: bytes | str) -> Any:  # noqa: ANN401 (any JSON)
+    """Return what JSON in UTF-8 says.
+
+    Raises `RefusedError` (400) for anything else: lone surrogates and deeper nesting than 1024 are not taken either.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise RefusedError(400, BAD_REQUEST, "The request is not JSON in UTF-8.") from error
+
+
+def asked(body: object) -> Asked:
+    """Return what a parsed body asks for. Raises `RefusedError` (400) when it is no GraphQL request."""
+    if isinstance(body, list):
+        raise _bad("Several operations in one request are not possible.")
+    if not isinstance(body, dict):
+        raise _bad("A request is a JSON object.")
+    query, variables, name = body.get("query"), body.get("variables"), body.get("operationName")
+    if not isinstance(query, str) or not query.strip():
+        raise _bad("query is the text of a document.")
+    if variables is not None and not isinstance(variables, dict):
+        raise _bad("variables is an object or null.")
+    if name is not None and not isinstance(name, str):
+        raise _bad("operationName is a text or null.")
+    if not isinstance(body.get("extensions"), dict | None):
+        raise _bad("extensions is an object or null.")
+    return Asked(query, variables, name)
+
+
+def _bad(message: str) -> RefusedError:
+    return RefusedError(400, BAD_REQUEST, message)
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(413, BAD_REQUEST, f"A request has at most {LARGEST_BYTES} bytes.")

@@ -1,0 +1,116 @@
+"""Executes an operation for whichever door it came through, and counts and logs it.
+
+The log tells when, who, the operation's kind and name, how long it took and the codes of its errors: nothing of
+the document beside, no variable, no message.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from schema.context import Context
+from schema.failures import presented
+from server.answers import BAD_REQUEST
+from server.bodies import Asked
+from server.runtime import Runtime
+
+log = logging.getLogger("postfach.operations")
+
+ANSWERED_ONCE = (OperationType.QUERY, OperationType.MUTATION)
+NO_OPERATION = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The body of an answer. `refused` says that nothing was executed: it then has no data."""
+
+    body: dict[str, Any]
+    codes: list[str]
+    refused: bool
+
+
+async def execute(runtime: Runtime, asked: Asked, context: Context) -> Executed:
+    """Execute a query or a mutation. Never raises: what goes wrong is in the body."""
+    began = time.perf_counter()
+    try:
+        result = await runtime.schema.execute(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=context,
+            operation_name=asked.operation_name,
+            allowed_operation_types=ANSWERED_ONCE,
+        )
+    except CannotGetOperationTypeError:
+        done = _refused("The document has no such operation.")
+    except InvalidOperationTypeError:
+        done = _refused("A subscription needs a WebSocket.")
+    except MissingQueryError:
+        done = _refused("query is the text of a document.")
+    except Exception as error:  # noqa: BLE001 (a client gets an answer whatever happens)
+        done = _of(ExecutionResult(data=None, errors=[_crash(error)]))
+    else:
+        done = _of(result)
+    account(runtime, context, done, time.perf_counter() - began)
+    return done
+
+
+def account(runtime: Runtime, context: Context, done: Executed, seconds: float) -> None:
+    """Count and log an operation."""
+    operation = context.operation
+    kind = NO_OPERATION if operation is None else operation.kind
+    outcome = "refused" if done.refused else "errors" if done.codes else "ok"
+    runtime.metrics.operations.labels(kind, outcome).inc()
+    runtime.metrics.seconds.labels(kind).observe(seconds)
+    for code in done.codes:
+        runtime.metrics.errors.labels(code).inc()
+    viewer = context.request.viewer
+    log.info(
+        "operation",
+        extra={
+            "kind": kind,
+            "operation": None if operation is None else operation.name,
+            "viewer": None if viewer is None else str(viewer.id),
+            "milliseconds": round(seconds * 1000, 3),
+            "outcome": outcome,
+            "codes": done.codes or None,
+        },
+    )
+
+
+def body_of(result: ExecutionResult) -> dict[str, Any]:
+    """Return what a client is sent of a result."""
+    return _of(result).body
+
+
+def codes_of(errors: Sequence[GraphQLError] | None) -> list[str]:
+    """Return the codes of presented errors."""
+    return [str((error.extensions or {}).get("code")) for error in errors or ()]
+
+
+def _of(result: ExecutionResult) -> Executed:
+    errors = result.errors
+    # An error without a path is one of the request: nothing was executed, and there is no data to speak of.
+    refused = result.data is None and bool(errors) and all(error.path is None for error in errors or ())
+    body: dict[str, Any] = {} if refused else {"data": result.data}
+    if errors:
+        body["errors"] = [error.formatted for error in errors]
+    return Executed(body, codes_of(errors), refused)
+
+
+def _refused(message: str) -> Executed:
+    error = GraphQLError(message, extensions={"code": BAD_REQUEST})
+    return Executed({"errors": [error.formatted]}, [BAD_REQUEST], refused=True)
+
+
+def _crash(error: Exception) -> GraphQLError:
+    return presented(GraphQLError(str(error), original_error=error))

@@ -1,0 +1,136 @@
+"""GraphQL over HTTP: POST for operations, GET for the playground of a browser.
+
+Every answer to a POST is a GraphQL one, and no cache may keep it. What is wrong with a request is 4xx with
+`extensions.code`; what is wrong with a document or its variables is 400 as `application/graphql-response+json`
+and 200 as `application/json`. A token that does not hold is 401, a database that does not answer 503.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from models.database import DatabaseUnavailableError
+from resolvers.request import Request as Asking
+from schema.context import Context
+from schema.failures import UNAVAILABLE
+from server.answers import (
+    BAD_REQUEST,
+    GRAPHQL,
+    JSON,
+    RETRY_AFTER_SECONDS,
+    RefusedError,
+    media_type,
+    refuse,
+    respond,
+    wants_page,
+)
+from server.authentication import TokenRefusedError, authenticate
+from server.bodies import asked, parse, read_body
+from server.cookies import SessionCookies
+from server.execution import execute
+from server.origins import Origin, allow_origin, origin_of, preflight_headers
+from server.playground import playground_page
+from server.runtime import Runtime
+
+METHODS = "GET, POST, OPTIONS"
+
+
+class GraphQLOverHttp:
+    """The ASGI application at `/graphql` for everything but WebSockets."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._settings = runtime.settings
+        self._cookies = SessionCookies(runtime.settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        origin = origin_of(request.headers, self._settings)
+        response = await self._answer(request, origin)
+        allow_origin(response.headers, origin, request.headers.get("origin"))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, origin: Origin) -> Response:
+        if request.method == "POST":
+            return await self._post(request, origin)
+        if request.method in {"GET", "HEAD"}:
+            return self._page(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": METHODS, **preflight_headers(origin)})
+        return refuse(_posted())
+
+    async def _post(self, request: Request, origin: Origin) -> Response:
+        kind = JSON
+        try:
+            kind = media_type(request.headers)
+            return await self._operation(request, origin, kind)
+        except TokenRefusedError as error:
+            response = refuse(error, kind)
+            if error.by_cookie:
+                # The refresh cookie stays: the client can go on with refreshSession.
+                self._cookies.clear(response, self._cookies.access)
+            return response
+        except RefusedError as error:
+            return refuse(error, kind)
+        except DatabaseUnavailableError:
+            return refuse(unavailable(), kind)
+
+    def _page(self, request: Request) -> Response:
+        """Return the playground to a browser that asks for a page."""
+        if not wants_page(request.headers):
+            return refuse(_posted())
+        if not self._settings.graphiql:
+            return refuse(RefusedError(404, BAD_REQUEST, "There is no page here: operations are posted."))
+        return playground_page(self._settings)
+
+    async def _operation(self, request: Request, origin: Origin, kind: str) -> Response:
+        wanted = asked(parse(await read_body(request)))
+        viewer, jar = await authenticate(request, self._runtime, self._cookies, origin)
+        context = Context(
+            Asking(
+                database=self._runtime.database,
+                services=self._runtime.services,
+                viewer=viewer,
+                remote_address=remote_address(request),
+            ),
+            cookies=jar,
+            introspection=self._settings.introspection,
+        )
+        done = await execute(self._runtime, wanted, context)
+        status, headers = 200, {}
+        if UNAVAILABLE in done.codes:
+            status, headers = 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        elif done.refused and (kind == GRAPHQL or BAD_REQUEST in done.codes):
+            status = 400
+        response = respond(done.body, status, kind, headers)
+        if jar is not None:
+            self._cookies.write(response, jar)
+        return response
+
+
+def _posted() -> RefusedError:
+    return RefusedError(405, BAD_REQUEST, "Operations are posted.", {"Allow": METHODS})
+
+
+def unavailable() -> RefusedError:
+    """Return why nothing can be answered while the database is away."""
+    return RefusedError(
+        503,
+        UNAVAILABLE,
+        "The database does not answer: try again later.",
+        {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def remote_address(connection: HTTPConnection) -> str | None:
+    """Return the client's address, None where there is none; a proxy's word was checked by the HTTP server."""
+    host = connection.client.host if connection.client else ""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None

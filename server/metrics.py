@@ -1,0 +1,73 @@
+"""Numbers for Prometheus. A label never holds anything of a user. Each worker process counts for itself."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """What one process counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.operations = Counter(
+            "postfach_operations",
+            "GraphQL operations by kind (query, mutation, subscription, none) and outcome (ok, errors, refused).",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "postfach_operation_seconds",
+            "How long queries and mutations took.",
+            ["kind"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.errors = Counter(
+            "postfach_errors", "GraphQL errors by extensions.code.", ["code"], registry=self.registry
+        )
+        self.sign_ins = Counter(
+            "postfach_sign_ins", "Attempts to sign in by outcome.", ["outcome"], registry=self.registry
+        )
+        self.sockets = Gauge("postfach_sockets", "Open WebSockets.", registry=self.registry)
+        self.subscriptions = Gauge("postfach_subscriptions", "Open subscriptions.", registry=self.registry)
+        self.closed = Counter(
+            "postfach_sockets_closed",
+            "WebSockets that the server closed, by code.",
+            ["code"],
+            registry=self.registry,
+        )
+
+    def count_sign_in(self, outcome: str) -> None:
+        """Count an attempt to sign in."""
+        self.sign_ins.labels(outcome).inc()
+
+    def route(self) -> Route:
+        """Return `/metrics`."""
+
+        def metrics(_: Request) -> Response:
+            return Response(
+                generate_latest(self.registry),
+                media_type=CONTENT_TYPE_LATEST,
+                headers={"Cache-Control": "no-store"},
+            )
+
+        return Route("/metrics", metrics, methods=["GET"])

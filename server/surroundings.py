@@ -1,0 +1,68 @@
+"""What is around every request: its id, the security headers of the answer, and an answer even to a crash."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextvars import ContextVar
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.answers import RefusedError, refuse
+
+log = logging.getLogger("postfach.server")
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Of the request or the socket that the running code belongs to."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""An answer that says otherwise itself, as the playground does, keeps its own words."""
+ONLY_HTTPS = "max-age=31536000"
+
+
+class Surroundings:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        self._app = app
+        self._headers = HEADERS | ({"Strict-Transport-Security": ONLY_HTTPS} if secure else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        name = secrets.token_hex(8)
+        token = request_id.set(name)
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = name
+                for header, value in self._headers.items():
+                    headers.setdefault(header, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            log.info("the client went away before its request was whole")
+        except Exception:
+            # Without the message, which may hold what the client sent.
+            log.exception("crash", extra={"door": scope["type"]})
+            if scope["type"] == "http" and not started:
+                crash = RefusedError(500, "INTERNAL", f"Internal error {name}.")
+                await refuse(crash)(scope, receive, send_with_headers)
+        finally:
+            request_id.reset(token)
