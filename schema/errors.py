@@ -1,12 +1,11 @@
 """What the caller can act on, as types.
 
-The domain's own errors are the objects behind these types: a payload's `errors` are the exceptions
-themselves.
+The objects behind these types are the domain's own errors, each in a `Told`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
@@ -29,9 +28,19 @@ class UserError:
     )
 
 
+class Told:
+    """An error in a payload: GraphQL would raise the exception itself."""
+
+    def __init__(self, condition: CallerError) -> None:
+        self.condition = condition
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.condition, name)
+
+
 def _is(condition: type[CallerError]) -> classmethod[type, [object, object], bool]:
     def is_type_of(_cls: type, obj: object, _info: object) -> bool:
-        return isinstance(obj, condition)
+        return isinstance(obj, Told) and isinstance(obj.condition, condition)
 
     return classmethod(is_type_of)
 

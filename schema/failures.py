@@ -24,7 +24,7 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 UNAVAILABLE = "UNAVAILABLE"
 
 _SUGGESTION = re.compile(r" Did you mean .*?\?(?= |$)", re.DOTALL)
-_VALUE = re.compile(r"(?:[,;.] [Ff]ound: |(?<= value): ).*$", re.DOTALL)
+_VALUE = re.compile(r"(?:[,;.] [Ff]ound|(cannot represent [^:]*value)): .*$", re.DOTALL)
 _ENUM_VALUE = re.compile(r"Value '.*' does not exist in", re.DOTALL)
 _COERCION = re.compile(r"(?:Variable '\$\w+'|Argument '\w+'|Argument \"\w+\") ")
 _TOO_MANY = ("Too many errors processing variables", "Variable values are nested")
@@ -79,7 +79,7 @@ def _cause(error: GraphQLError) -> BaseException | None:
 
 def _reworded(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
     """Leave out suggestions, which would tell names that introspection doesn't, and values, which may be secrets."""
-    message = _ENUM_VALUE.sub("Value does not exist in", _VALUE.sub(".", _SUGGESTION.sub("", message)))
+    message = _ENUM_VALUE.sub("Value does not exist in", _VALUE.sub(r"\1.", _SUGGESTION.sub("", message)))
     return GraphQLError(
         message,
         nodes=error.nodes,

@@ -11,7 +11,7 @@ from strawberry.types.base import StrawberryList, StrawberryOptional, get_object
 
 from resolvers import batches
 from resolvers.errors import CallerError
-from schema.errors import UserError
+from schema.errors import Told, UserError
 
 if TYPE_CHECKING:
     from strawberry.extensions.field_extension import AsyncExtensionResolver
@@ -65,7 +65,7 @@ class Answers(FieldExtension):
         try:
             result = await next_(source, info, **kwargs)
         except CallerError as error:
-            return self._payload(errors=[error])
+            return self._payload(errors=[Told(error)])
         finally:
             batches.forget(request)
         if self._name is not None:

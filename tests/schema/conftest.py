@@ -1,0 +1,29 @@
+"""Tests of what clients see execute the schema itself, on both databases, without a door in front of it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest_asyncio
+
+from models.database import Database
+from models.keys import KeyRing
+from resolvers.events import LocalEvents
+from resolvers.hashing import Hasher
+from resolvers.services import Services
+from resolvers.tokens import Tokens
+from tests.schema.asking import Asking
+from tests.storage import database, storage_templates
+
+__all__ = ["asking", "database", "storage_templates"]
+
+
+@pytest_asyncio.fixture
+async def asking(database: Database) -> AsyncIterator[Asking]:
+    """Whoever asks the schema something."""
+    hasher, events = Hasher(), LocalEvents()
+    tokens = Tokens(KeyRing.generate(), timedelta(minutes=15), timedelta(days=30))
+    try:
+        yield Asking(database, Services(hasher, tokens, events))
+    finally:
+        await events.close()
+        hasher.close()
