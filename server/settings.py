@@ -101,6 +101,11 @@ class Settings:
         """Whether clients reach the server by https."""
         return self.public_url.startswith("https:")
 
+    @property
+    def guessed_servers(self) -> tuple[values.MailServer, ...]:
+        """The mail servers (IMAP, POP3, submission) that clients would be told of if none were set."""
+        return _guessed_servers(self.public_url)
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings; on the embedded database, make the data folder and the keys that are missing.
@@ -131,6 +136,7 @@ class _Reader:
         database_url = read("DATABASE_URL", values.database_url, embedded)
         public_url = read("PUBLIC_URL", values.http_url, "http://127.0.0.1:8000")
         host = urlsplit(public_url).hostname or ""
+        guessed = _guessed_servers(public_url)
         minutes = read("ACCESS_TOKEN_MINUTES", values.whole_number(MINUTES), 15)
         days = read("REFRESH_TOKEN_DAYS", values.whole_number(DAYS), 30)
         self._both("DOVEADM_URL", "DOVEADM_KEY")
@@ -146,9 +152,9 @@ class _Reader:
             smtp=read("SMTP_URL", values.smtp_url, None),
             smtp_from=read("SMTP_FROM", values.email_address, f"postfach@{host}"),
             outbox_page=read("OUTBOX_PAGE", values.switch, default=False),
-            imap=read("IMAP", values.mail_server, values.MailServer(f"imap.{host}", 993, "tls")),
-            pop3=read("POP3", values.mail_server, values.MailServer(f"pop3.{host}", 995, "tls")),
-            submission=read("SUBMISSION", values.mail_server, values.MailServer(f"smtp.{host}", 465, "tls")),
+            imap=read("IMAP", values.mail_server, guessed[0]),
+            pop3=read("POP3", values.mail_server, guessed[1]),
+            submission=read("SUBMISSION", values.mail_server, guessed[2]),
             doveadm_url=read("DOVEADM_URL", values.http_url, None),
             doveadm_key=read("DOVEADM_KEY", values.header_value, None),
             log_format=read("LOG_FORMAT", values.log_format, _log_format()),
@@ -224,6 +230,12 @@ class _Reader:
 
 def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(PREFIX): text for name, text in environ.items() if name.startswith(PREFIX)}
+
+
+def _guessed_servers(public_url: str) -> tuple[values.MailServer, ...]:
+    host = urlsplit(public_url).hostname
+    ports = (("imap", 993), ("pop3", 995), ("smtp", 465))
+    return tuple(values.MailServer(f"{name}.{host}", port, "tls") for name, port in ports)
 
 
 def _unquoted(value: str) -> str:

@@ -1,0 +1,132 @@
+"""`postfach check`: verifies settings, database, keys and mail servers, and says in plain words what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from tortoise.exceptions import OperationalError
+
+from models.database import UNAVAILABLE, Database, DatabaseUnavailableError, Unit
+from server.key_files import FILES
+from server.setting_values import DEFAULT_PORTS
+from server.settings import PREFIX, Settings, SettingsError
+
+REACH_SECONDS = 5
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser("check", help="verify settings, database, keys and mail server")
+    parser.set_defaults(run=run, settings=False)
+
+
+def run(arguments: argparse.Namespace, settings: None) -> int:  # noqa: ARG001 (every sub-command's signature)
+    """Print a line for each thing that is wrong; the exit code is 1 when there is one."""
+    try:
+        loaded = Settings.load()
+    except SettingsError as error:
+        problems = error.problems
+    else:
+        problems = asyncio.run(_problems(loaded))
+    for problem in problems:
+        print(" ".join(problem.split()), file=sys.stderr)
+    if not problems:
+        print("All is well.")
+    return 1 if problems else 0
+
+
+async def _problems(settings: Settings) -> list[str]:
+    return [
+        *_key_problems(settings),
+        *[problem async for problem in _database_problems(settings)],
+        *[problem async for problem in _server_problems(settings)],
+    ]
+
+
+def _key_problems(settings: Settings) -> list[str]:
+    """Look at the files that hold keys: nobody else may read them."""
+    found = []
+    for name in FILES.values():
+        file = settings.data_dir / name
+        with contextlib.suppress(FileNotFoundError):
+            if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                found.append(f"{file}: others on this machine can read the keys, expected mode 0600")
+    return found
+
+
+async def _database_problems(settings: Settings) -> AsyncIterator[str]:
+    url = settings.database_url
+    if settings.embedded and not os.path.exists(url.path):  # noqa: ASYNC240, PTH110 (one look at one file)
+        yield f"{url}: not there yet, postfach serve makes it"
+        return
+    try:
+        database = await Database.open(url, 1)
+    except DatabaseUnavailableError as error:
+        yield f"{url}: the database does not answer: {error}"
+        return
+    try:
+        if await database.pending_migrations():
+            yield f"{url}: the tables are not up to date, postfach serve brings them up to date"
+        elif (problem := await _write_problem(database)) is not None:
+            yield f"{url}: can't be written: {problem}"
+    finally:
+        await database.close()
+
+
+class _UndoneError(Exception):
+    """Takes back what was written to see whether it can be."""
+
+
+async def _write_problem(database: Database) -> str | None:
+    async def work(unit: Unit) -> None:
+        await unit.execute("UPDATE sessions SET generation = generation WHERE id IS NULL")
+        raise _UndoneError
+
+    try:
+        await database.transact(work)
+    except _UndoneError:
+        return None
+    except (
+        DatabaseUnavailableError,
+        OperationalError,
+        sqlite3.Error,
+        asyncpg.PostgresError,
+        *UNAVAILABLE,
+    ) as error:
+        return str(error)
+    return None
+
+
+async def _server_problems(settings: Settings) -> AsyncIterator[str]:
+    """Try to reach the mail servers that were set."""
+    wanted = {
+        f"{PREFIX}{name}": (server.host, server.port)
+        for name, server in (
+            ("IMAP", settings.imap),
+            ("POP3", settings.pop3),
+            ("SUBMISSION", settings.submission),
+        )
+        if server not in settings.guessed_servers
+    }
+    if settings.smtp is not None:
+        wanted["POSTFACH_SMTP_URL"] = (settings.smtp.host, settings.smtp.port)
+    if settings.doveadm_url is not None:
+        parts = urlsplit(settings.doveadm_url)
+        wanted["POSTFACH_DOVEADM_URL"] = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+    for name, (host, port) in wanted.items():
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                _, writer = await asyncio.open_connection(host, port)
+                writer.close()
+        except OSError as error:
+            yield f"{name}: {host}:{port} can't be reached: {error.strerror or 'no answer in time'}"
