@@ -1,0 +1,1 @@
+"""What the server costs: each module measures one thing and prints it."""

@@ -1,0 +1,156 @@
+"""How long a million e-mails take into PostgreSQL, and how much memory the import needs for them.
+
+    python -m bench.import_million [--mails N] [--database postgresql://USER:PASSWORD@HOST:PORT/NAME]
+
+Without a database it starts a private PostgreSQL with its own settings, durable, and removes it afterwards. The world has
+five agencies with 200 users and 300 mailboxes each, a fifth of them VIP; one e-mail in twenty is internal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from tests import command, peers
+from tests.databases import settings_environment
+from tests.oracle.world import CHEAP_HASH
+
+AGENCIES, USERS, MAILBOXES = 5, 200, 300
+BEGIN = datetime(2022, 1, 1, tzinfo=UTC)
+DAYS = 1_400
+SYLLABLES = (
+    "an be da ein fer ge haus in ker le mak ner ob rech schl ter un ver woh zim bü grö stra ße ung keit"
+)
+WORDS = tuple("".join(Random(number).choices(SYLLABLES.split(), k=2 + number % 3)) for number in range(5_000))
+"""Invented, and as many different ones as people use."""
+
+
+def lines(mails: int, seed: int = 1) -> Iterator[str]:
+    """A world with so many e-mails, as JSON Lines."""
+    random = Random(seed)
+    keys = [f"agency{number}" for number in range(AGENCIES)]
+    assigned: dict[str, list[str]] = {}
+    for key in keys:
+        yield _line(
+            type="agency", key=key, name=key.title(), domains=[f"{key}.example"], modules=["VIP_MAILBOXES"]
+        )
+        for number in range(USERS):
+            yield _line(
+                type="user",
+                agency=key,
+                login=f"user{number}@{key}.example",
+                firstName=random.choice(WORDS),
+                lastName=random.choice(WORDS),
+                role="USER" if number else "ADMINISTRATOR",
+                activityReadLevel=random.choice(["ALL", "OFFICE_GROUP", "OWN", "NOTHING"]),
+                officeGroups=random.sample(["sales", "rent", "office", "south", "north"], 1),
+                passwordHash=CHEAP_HASH,
+            )
+        for number in range(MAILBOXES):
+            address = f"box{number}@{key}.example"
+            yield _line(type="mailbox", agency=key, address=address, vip=number % 5 == 0)
+            assigned[address] = []
+    for address, users in assigned.items():
+        domain = address.partition("@")[2]
+        for number in random.sample(range(USERS), 3):
+            user = f"user{number}@{domain}"
+            users.append(user)
+            yield _line(type="assignment", mailbox=address, user=user, **{"from": BEGIN.isoformat()})
+    for number in range(mails):
+        yield _mail(random, number, keys[number % AGENCIES], assigned)
+
+
+def _mail(random: Random, number: int, key: str, assigned: dict[str, list[str]]) -> str:
+    box = f"box{random.randrange(MAILBOXES)}@{key}.example"
+    other = f"box{random.randrange(MAILBOXES)}@{key}.example"
+    customer = f"customer{random.randrange(100_000)}@web.example"
+    moment = BEGIN + timedelta(days=1, seconds=random.randrange(DAYS * 86_400), microseconds=number)
+    kind = random.random()
+    if kind < 0.05 and other != box:
+        sender, recipients, booked = box, [other], [(box, "SENDING"), (other, "RECEIVING")]
+    elif kind < 0.4:
+        sender, recipients, booked = box, [customer], [(box, "SENDING")]
+    else:
+        sender, recipients, booked = customer, [box], [(box, "RECEIVING")]
+    return _line(
+        type="mail",
+        agency=key,
+        messageId=f"{number}.{random.randrange(10**9)}@portal.example",
+        sender=sender,
+        recipients=recipients,
+        subject=" ".join(random.choices(WORDS, k=6)),
+        text=" ".join(random.choices(WORDS, k=80)),
+        mailDate=moment.isoformat(),
+        bookings=[
+            {
+                "mailbox": address,
+                "part": part,
+                "decisiveAt": (moment + timedelta(hours=place)).isoformat(),
+                "user": random.choice(assigned[address]),
+            }
+            for place, (address, part) in enumerate(booked)
+        ],
+        contactReferences=[f"K-{random.randrange(200_000)}"] if random.random() < 0.9 else [],
+        propertyReferences=[f"P-{random.randrange(20_000)}"] if random.random() < 0.4 else [],
+    )
+
+
+def _line(**values: object) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def write(path: Path, mails: int) -> None:
+    """Write the world into a file."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines(mails))
+
+
+def measure(environment: dict[str, str], path: Path) -> tuple[float, float]:
+    """Import the file; return the seconds that it took and the megabytes that the process held at most."""
+    begun = time.monotonic()
+    process = subprocess.Popen([command.COMMAND, "import", str(path)], env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(process.returncode)
+    return time.monotonic() - begun, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mails", type=int, default=1_000_000)
+    parser.add_argument("--database")
+    asked = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = asked.database
+        if url is None:
+            postgres = peers.find("postgresql")
+            if postgres is None:
+                sys.exit("PostgreSQL is not installed")
+            cluster = peers.PostgreSQL(postgres, durable=True)
+            stack.callback(cluster.stop)
+            url = cluster.fresh_database()
+        path = folder / "world.jsonl"
+        write(path, asked.mails)
+        print(f"{asked.mails} e-mails in {path.stat().st_size / 1e6:.0f} MB")
+        seconds, megabytes = measure(settings_environment(url, folder), path)
+        print(f"{seconds:.0f} s, {asked.mails / seconds:.0f} e-mails a second, at most {megabytes:.0f} MB")
+        seconds, megabytes = measure(settings_environment(url, folder), path)
+        print(f"the same again, which adds nothing: {seconds:.0f} s, at most {megabytes:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""`postfach import FILE`: brings a world from JSON Lines, all or nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Any, BinaryIO, TypeVar
+
+from tortoise.exceptions import IntegrityError
+from tqdm import tqdm
+
+from models.database import Database, Unit
+from resolvers.hashing import Hasher
+from resolvers.importing import TYPES, LineRefusedError, Summary, bring, lines_of
+from server.commands import CommandError
+from server.settings import Settings
+
+T = TypeVar("T")
+
+STANDARD_INPUT = "-"
+PLURALS = {
+    "agency": "agencies",
+    "user": "users",
+    "mailbox": "mailboxes",
+    "assignment": "assignments",
+    "mail": "mails",
+}
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser("import", help="bring a world from JSON Lines, all or nothing")
+    parser.add_argument("file", metavar="FILE", help="the file, - for standard input")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Import the file and say what was added, and what was skipped because it was stored already."""
+    if arguments.file == STANDARD_INPUT:
+        summary = _import(settings, "standard input", sys.stdin.buffer)
+    else:
+        with open(arguments.file, "rb") as stream:  # noqa: PTH123 (the name in an error is the one that was given)
+            summary = _import(settings, arguments.file, stream)
+    for kind in TYPES:
+        added, skipped = summary.added[kind], summary.skipped[kind]
+        print(f"{PLURALS[kind]:<12}{added:>9} added{skipped:>9} skipped")
+    return 0
+
+
+def _import(settings: Settings, name: str, stream: BinaryIO) -> Summary:
+    source = _Source(name, stream)
+
+    async def work(unit: Unit) -> Summary:
+        return await bring_lines(unit, name, source.lines())
+
+    return asyncio.run(with_database(settings, lambda database: database.transact(work)))
+
+
+async def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Open the database, bring it up to date, do the work and close it again."""
+    database = await Database.open(settings.database_url)
+    try:
+        await database.migrate()
+        return await work(database)
+    finally:
+        await database.close()
+
+
+async def bring_lines(unit: Unit, name: str, lines: Iterable[bytes]) -> Summary:
+    """Import lines; a refusal becomes an error that says where, by the name of their source."""
+    hasher = Hasher()
+    try:
+        return await bring(unit, lines, hasher)
+    except LineRefusedError as refused:
+        raise CommandError(f"{name}:{refused.number}: {refused.reason}") from None
+    except IntegrityError:
+        # What was checked before rules this out, unless somebody writes to the tables past the server.
+        raise CommandError(f"{name}: the database refused what it holds; nothing was imported") from None
+    finally:
+        hasher.close()
+
+
+class _Source:
+    """A file that can be read again from its beginning, should the database ask for that, or a stream that can't."""
+
+    def __init__(self, name: str, stream: BinaryIO) -> None:
+        self._name = name
+        self._stream = stream
+        self._is_used = False
+
+    def lines(self) -> Iterator[bytes]:
+        if self._is_used:
+            if not self._stream.seekable():
+                raise CommandError(f"{self._name}: the database was busy; nothing was imported, try again")
+            self._stream.seek(0)
+        self._is_used = True
+        with closing(self._progress()) as progress:
+            for line in lines_of(self._stream):
+                progress.update(len(line))
+                yield line
+
+    def _progress(self) -> tqdm[Any]:
+        found = os.fstat(self._stream.fileno())
+        progress: tqdm[Any] = tqdm(
+            total=found.st_size if stat.S_ISREG(found.st_mode) else None,
+            desc="import",
+            unit="B",
+            unit_scale=True,
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+        )
+        return progress
