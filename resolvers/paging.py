@@ -7,6 +7,7 @@ asked for only when a field wants it, once for all parents of a level.
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ T = TypeVar("T")
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 100
 CURSOR_LENGTH = 4096
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 class Kind(Enum):
@@ -348,17 +350,15 @@ class Connection(Generic[T]):
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
         async def load(parents: list[UUID | None]) -> dict[UUID | None, bool]:
             values = self._parameters(parents)
-            statement = self._listing.exists(position, values, later=later)
-            rows = await self._request.database.fetch(statement, *values)
+            rows = await self._fetch(self._listing.exists(position, values, later=later), values)
             return {row.get("parent_id"): True for row in rows}
 
         return bool(await self._batch(("exists", position, later), load).get(self._parent_id))
 
     async def _load_rows(self, parents: list[UUID | None]) -> dict[UUID | None, Slice]:
         values = self._parameters(parents)
-        statement = self._listing.page(self.window, values)
         found: dict[UUID | None, Slice] = {}
-        for row in await self._request.database.fetch(statement, *values):
+        for row in await self._fetch(self._listing.page(self.window, values), values):
             page = found.setdefault(row.get("parent_id"), Slice())
             if len(page.rows) < self.window.size:
                 page.rows.append(row)
@@ -371,9 +371,17 @@ class Connection(Generic[T]):
 
     async def _load_counts(self, parents: list[UUID | None]) -> dict[UUID | None, int]:
         values = self._parameters(parents)
-        statement = self._listing.count(values)
-        rows = await self._request.database.fetch(statement, *values)
+        rows = await self._fetch(self._listing.count(values), values)
         return {row.get("parent_id"): row["total"] for row in rows}
+
+    async def _fetch(self, statement: str, values: list[Any]) -> Sequence[Row]:
+        """Run a statement with the values that it uses: PostgreSQL wants to know the type of every one."""
+        used = sorted({int(number) for number in _PARAMETER.findall(statement)})
+        if len(used) < len(values):
+            places = {str(number): f"${place}" for place, number in enumerate(used, 1)}
+            statement = _PARAMETER.sub(lambda found: places[found[1]], statement)
+            values = [values[number - 1] for number in used]
+        return await self._request.database.fetch(statement, *values)
 
     def _parameters(self, parents: list[UUID | None]) -> list[Any]:
         return [*self._values, parents] if self._listing.parent is not None else [*self._values]
