@@ -139,6 +139,10 @@ class Events(ABC):
         self._subscriptions[topic].add(subscription)
         return subscription
 
+    def subscribers(self, topic: str) -> int:
+        """Return how many listen to the topic in this process."""
+        return len(self._subscriptions.get(topic, ()))
+
     async def publish_sessions_ended(self, unit: Unit, user_id: UUID, session_ids: Iterable[UUID]) -> None:
         """Tell that these sessions of the user have ended, so that what they opened is closed."""
         ended = [str(each) for each in session_ids]

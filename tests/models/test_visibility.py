@@ -74,7 +74,7 @@ class World:
                 uuid4(), self.agency_id, group, reader.user_id,
             )  # fmt: skip
         for mailbox_id in self.mailboxes:
-            ends: list[datetime | None] = sorted(random.sample(MOMENTS, 2 * random.randrange(3)))
+            ends: list[datetime | None] = [*sorted(random.sample(MOMENTS, 2 * random.randrange(3)))]
             if ends and random.random() < 0.5:
                 ends[-1] = None
             for since, until in zip(ends[::2], ends[1::2], strict=True):

@@ -124,7 +124,8 @@ async def test_a_hidden_entry_is_as_one_that_does_not_exist(asking: Asking) -> N
     (entry,) = booked["activities"]
     absent = encode(NodeKind.ACTIVITY, office.chef.id)
     query = (
-        "query ($ids: [ID!]!, $box: ID) { nodes(ids: $ids) { id } activities { totalCount nodes { id } pageInfo { endCursor hasNextPage } }"
+        "query ($ids: [ID!]!, $box: ID) { nodes(ids: $ids) { id }"
+        " activities { totalCount nodes { id } pageInfo { endCursor hasNextPage } }"
         ' mailbox(address: "chef@nord.example") { activities { totalCount nodes { id } } }'
         ' one: activities(filter: {mailboxId: $box, search: "haus"}) { totalCount nodes { id } } }'
     )
