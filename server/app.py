@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from strawberry import Schema
 
 from schema import schema as postfach
@@ -18,6 +18,7 @@ from server.playground import playground_assets
 from server.runtime import Runtime
 from server.settings import Settings
 from server.surroundings import Surroundings
+from server.websocket import GraphQLOverWebSocket
 
 
 def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
@@ -33,6 +34,7 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
     app = Starlette(
         routes=[
             Route("/graphql", GraphQLOverHttp(runtime)),
+            WebSocketRoute("/graphql", GraphQLOverWebSocket(runtime)),
             *health_routes(runtime),
             runtime.metrics.route(),
             playground_assets(),

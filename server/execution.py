@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,20 +56,21 @@ async def execute(runtime: Runtime, asked: Asked, context: Context) -> Executed:
     except MissingQueryError:
         done = _refused("query is the text of a document.")
     except Exception as error:  # noqa: BLE001 (a client gets an answer whatever happens)
-        done = _of(ExecutionResult(data=None, errors=[_crash(error)]))
+        done = executed_of(ExecutionResult(data=None, errors=[_crash(error)]))
     else:
-        done = _of(result)
+        done = executed_of(result)
     account(runtime, context, done, time.perf_counter() - began)
     return done
 
 
 def account(runtime: Runtime, context: Context, done: Executed, seconds: float) -> None:
-    """Count and log an operation."""
+    """Count and log an operation; of a subscription how it ended, and when."""
     operation = context.operation
     kind = NO_OPERATION if operation is None else operation.kind
     outcome = "refused" if done.refused else "errors" if done.codes else "ok"
     runtime.metrics.operations.labels(kind, outcome).inc()
-    runtime.metrics.seconds.labels(kind).observe(seconds)
+    if kind != OperationType.SUBSCRIPTION.value:
+        runtime.metrics.seconds.labels(kind).observe(seconds)
     for code in done.codes:
         runtime.metrics.errors.labels(code).inc()
     viewer = context.request.viewer
@@ -87,24 +87,16 @@ def account(runtime: Runtime, context: Context, done: Executed, seconds: float) 
     )
 
 
-def body_of(result: ExecutionResult) -> dict[str, Any]:
+def executed_of(result: ExecutionResult) -> Executed:
     """Return what a client is sent of a result."""
-    return _of(result).body
-
-
-def codes_of(errors: Sequence[GraphQLError] | None) -> list[str]:
-    """Return the codes of presented errors."""
-    return [str((error.extensions or {}).get("code")) for error in errors or ()]
-
-
-def _of(result: ExecutionResult) -> Executed:
     errors = result.errors
     # An error without a path is one of the request: nothing was executed, and there is no data to speak of.
     refused = result.data is None and bool(errors) and all(error.path is None for error in errors or ())
     body: dict[str, Any] = {} if refused else {"data": result.data}
     if errors:
         body["errors"] = [error.formatted for error in errors]
-    return Executed(body, codes_of(errors), refused)
+    codes = [str((error.extensions or {}).get("code")) for error in errors or ()]
+    return Executed(body, codes, refused)
 
 
 def _refused(message: str) -> Executed:

@@ -13,6 +13,7 @@ from resolvers.hashing import Hasher
 from resolvers.services import Services
 from resolvers.tokens import Tokens
 from server.metrics import Metrics
+from server.session_watch import SessionWatch
 from server.settings import Settings
 
 
@@ -24,6 +25,7 @@ class Runtime:
         self.schema = schema
         self.metrics = Metrics()
         self.services = services_of(settings, self.metrics)
+        self.watch = SessionWatch(self.services.events)
         self._database: Database | None = None
 
     @property
@@ -41,7 +43,8 @@ class Runtime:
             await database.migrate()
             await self.services.events.open()
             self._database = database
-            yield
+            async with self.watch.running(database):
+                yield
         finally:
             self._database = None
             await self.services.events.close()
