@@ -85,6 +85,9 @@ async def sign_in(
         found = await stored.user_by_login(request.database, text.lookup_address(login.strip()))
         right = await hasher.verify(found["password_hash"] if found else None, password)
         if found is None or not right or found["state"] != UserState.ACTIVE:
+            if found is not None and hasher.needs_rehash(found["password_hash"]):
+                # A cheap hash, brought by an import, must not tell by its speed that there is such a login.
+                await hasher.verify(None, password)
             reason = "unknown login" if found is None else "not active" if right else "wrong password"
             await _tell_failure(request, found, reason)
             raise UnauthenticatedError("Login or password is wrong, or the user may not sign in.")
