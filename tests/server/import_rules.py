@@ -194,7 +194,7 @@ class Reader:
         _assert_text(mail)
         self._assert_bookings(mail)
         references = (*mail.contacts, *mail.properties)
-        assert all(REFERENCE.fullmatch(reference) for reference in references), references
+        assert all(reference and REFERENCE.fullmatch(reference) for reference in references), references
         assert len(set(references)) == len(references)
         self.mails.append(mail)
 
