@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 MICROSECOND = timedelta(microseconds=1)
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+"""Before every moment; a day after the first that there is, which asyncpg takes for minus infinity and gives back naive."""
 
 
 def now() -> datetime:
