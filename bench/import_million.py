@@ -1,6 +1,6 @@
 """How long a million e-mails take into PostgreSQL, and how much memory the import needs for them.
 
-    python -m bench.import_million [--mails N] [--database postgresql://USER:PASSWORD@HOST:PORT/NAME]
+    python -m bench import [--mails N] [--database postgresql://USER:PASSWORD@HOST:PORT/NAME]
 
 Without a database it starts a private PostgreSQL with its own settings, durable, and removes it afterwards. The world has
 five agencies with 200 users and 300 mailboxes each, a fifth of them VIP; one e-mail in twenty is internal.
@@ -126,13 +126,14 @@ def measure(environment: dict[str, str], path: Path) -> tuple[float, float]:
     return time.monotonic() - begun, usage.ru_maxrss / 1024
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
+    """Run the measurement."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mails", type=int, default=1_000_000)
     parser.add_argument("--database")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = asked.database
@@ -150,7 +151,3 @@ def main() -> None:
         print(f"{seconds:.0f} s, {asked.mails / seconds:.0f} e-mails a second, at most {megabytes:.0f} MB")
         seconds, megabytes = measure(settings_environment(url, folder), path)
         print(f"the same again, which adds nothing: {seconds:.0f} s, at most {megabytes:.0f} MB")
-
-
-if __name__ == "__main__":
-    main()

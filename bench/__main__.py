@@ -1,0 +1,19 @@
+"""Runs one measurement by its name; `make bench` runs the quick one, ARGS="NAME --help" explains another."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import feed, import_million
+
+MEASUREMENTS = {"feed": feed.main, "import": import_million.main}
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:] or ["feed"]
+    if name not in MEASUREMENTS:
+        sys.exit(f"{name}: what there is to measure is {', '.join(MEASUREMENTS)}")
+    MEASUREMENTS[name](arguments)
+
+
+main()
