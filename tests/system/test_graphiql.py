@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +16,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, Respons
 
 from server.demonstration.people import DEMO_PASSWORD
 from server.playground import DIST
-from tests import peers
+from tests import command, peers
 from tests.client import Client, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,14 +44,6 @@ KEPT = """async () => JSON.stringify([
     await indexedDB.databases(), await caches.keys(), document.documentElement.outerHTML,
     window.__MONACO.editor.getModels().map((model) => model.getValue()),
 ])"""
-
-
-class DemoServer(Protocol):
-    """A running server with the demonstration agency."""
-
-    @property
-    def url(self) -> str:
-        """Where it answers, without a slash at the end."""
 
 
 @dataclass
@@ -137,7 +129,7 @@ class Playground:
         """Remembers the tokens that the server gave."""
         if asks(answer.request, "SignIn") or asks(answer.request, "Refresh"):
             for payload in (await answer.json())["data"].values():
-                self.tokens += [payload["accessToken"], payload["refreshToken"]]
+                self.tokens += filter(None, (payload["accessToken"], payload["refreshToken"]))
 
 
 def asks(request: Request, operation: str) -> bool:
@@ -169,7 +161,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def playground(browser: Browser, demo_server: DemoServer) -> AsyncIterator[Playground]:
+async def playground(browser: Browser, demo_server: command.Server) -> AsyncIterator[Playground]:
     """The page, open, in a fresh profile. At the end nothing may have gone wrong that no test expected."""
     context = await browser.new_context(viewport={"width": 1400, "height": 900}, base_url=demo_server.url)
     await context.add_init_script(WATCH_POLICY)
@@ -196,7 +188,7 @@ async def playground(browser: Browser, demo_server: DemoServer) -> AsyncIterator
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def administrator(demo_server: DemoServer) -> AsyncIterator[Client]:
+async def administrator(demo_server: command.Server) -> AsyncIterator[Client]:
     """The demonstration's administrator beside the page."""
     async with connected(demo_server.url) as client:
         yield await client.sign_in(ADMINISTRATOR, DEMO_PASSWORD)
@@ -205,7 +197,9 @@ async def administrator(demo_server: DemoServer) -> AsyncIterator[Client]:
 # ---------------------------------------------------------------- signing in
 
 
-async def test_shows_who_is_signed_in_and_signs_out(playground: Playground, demo_server: DemoServer) -> None:
+async def test_shows_who_is_signed_in_and_signs_out(
+    playground: Playground, demo_server: command.Server
+) -> None:
     await playground.sign_in(ADMINISTRATOR)
     await expect(playground.page.locator(".viewer")).to_contain_text("Anna Petersen")
     await expect(playground.page.locator(".viewer")).to_contain_text(f"{ADMINISTRATOR} · administrator")
