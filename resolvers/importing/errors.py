@@ -16,7 +16,3 @@ class LineRefusedError(Exception):
 
     def __str__(self) -> str:
         return self.reason if self.number is None else f"line {self.number}: {self.reason}"
-
-
-class SourceSpentError(Exception):
-    """The database asked for the import to be repeated, and its source can be read only once."""

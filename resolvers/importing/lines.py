@@ -6,9 +6,10 @@ Reading a line asks nothing of what is stored. Names, addresses and lengths are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from models import clock
 from models.mails import same_address
 from models.tables import MailPart, ModuleName, ReadLevel, Role, UserState
 from resolvers import mail_input, text
@@ -19,11 +20,11 @@ from resolvers.mail_input import MailInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from models.bookings import MailContent, References
     from resolvers.importing.records import Record
 
-EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 STOPS_WITHIN = timedelta(minutes=30)
 """A mailbox that is switched off takes in no mail after so long, so no later end can have been said."""
 
@@ -252,7 +253,7 @@ class LineReader:
         if stops_at is not None:
             if active:
                 raise record.refusal("receivingStopsAt", "Only a mailbox that is not active stops.")
-            if not EARLIEST <= stops_at <= self.now + STOPS_WITHIN:
+            if not clock.BEGINNING <= stops_at <= self.now + STOPS_WITHIN:
                 raise record.refusal("receivingStopsAt", "A mailbox stops within 30 minutes.")
         return MailboxLine(
             agency=record.text("agency"),
@@ -319,7 +320,7 @@ class LineReader:
         moment = record.instant(key)
         if moment > self.now:
             raise record.refusal(key, "This lies in the future.")
-        if moment < EARLIEST:
+        if moment < clock.BEGINNING:
             raise record.refusal(key, "This is too long ago.")
         return moment
 

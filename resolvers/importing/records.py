@@ -23,6 +23,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 LINE_BYTES = 16 * 1024 * 1024
 """An e-mail's text has at most 500,000 characters, six or twelve bytes each where they are escaped."""
 
+_SPACED_KEY = re.compile(rb'"\s+:')
 _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
@@ -41,7 +42,8 @@ def parse(line: bytes) -> Record:
         raise LineRefusedError("A line is one JSON object.")
     # A quote that a colon follows ends a key: within text it would have a backslash before it. Where they are not as
     # many as the keys that were found, a key stands twice, or the line is written in an unusual way.
-    if line.count(b'":') - line.count(b'\\":') != _count_keys(values):
+    keys = line.count(b'":') - line.count(b'\\":')
+    if keys != _count_keys(values) or _SPACED_KEY.search(line):
         _check_that_keys_are_once(line)
     return Record(values)
 
