@@ -283,7 +283,7 @@ class ActivityMutation:
             "Books an e-mail of a mailbox that the viewer is assigned to: the moment of the call is the moment of writing or "
             "reading. An equal e-mail that another mailbox booked before is joined."
         ),
-        extensions=[Answers("activities")],
+        extensions=[*signed_in(), Answers("activities")],
     )
 
 
@@ -308,4 +308,5 @@ class ActivitySubscription:
             "Each entry once, when a booking made it visible to the viewer, by the rights at delivery; ends with the session, "
             "not with the access token."
         ),
+        extensions=signed_in(),
     )
