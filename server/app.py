@@ -42,5 +42,6 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
         middleware=[Middleware(Surroundings, secure=settings.secure)],
         lifespan=lifespan,
     )
+    app.state.runtime = runtime
     app.router.redirect_slashes = False
     return app
