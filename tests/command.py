@@ -17,6 +17,8 @@ from tests import peers
 COMMAND = str(Path(sys.executable).with_name("postfach"))
 START_SECONDS = 60
 STOP_SECONDS = 30
+NOTED = 5000
+"""So many characters of what a server wrote stand beside a failure."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if error is None:
             self.stop()
         else:
             self.kill()
+            error.add_note(f"the server wrote: …{self.written[-NOTED:]}")

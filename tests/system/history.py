@@ -1,6 +1,6 @@
 """What happened, as the API tells it afterwards, put together to a world that the oracle can judge."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tests.client import Client, Json, nodes
@@ -8,8 +8,24 @@ from tests.oracle.rule import fold, identity
 from tests.oracle.world import Agency, Booking, Mail, Mailbox, Period, User, World
 from tests.system import documents
 
-Booked = tuple[Json, list[Json]]
-"""The input of a booking and the entries of its payload."""
+
+@dataclass(frozen=True)
+class Booked:
+    """A call of bookMail that was answered without an error: by whom, where, with what, and when."""
+
+    booker: str
+    address: str
+    wanted: Json
+    entries: list[Json]
+    begin: datetime
+    end: datetime
+
+    def made(self, booking: Booking) -> bool:
+        """Whether this call made the booking, and did not find it."""
+        return (booking.user, booking.mailbox) == (
+            self.booker,
+            self.address,
+        ) and self.begin <= booking.at <= self.end
 
 
 async def ids_by_name(client: Client) -> dict[str, str]:
@@ -43,14 +59,19 @@ async def read_history(administrator: Client, agency: Agency, booked: list[Booke
 def mails_of(agency: Agency, booked: list[Booked]) -> list[Mail]:
     """The e-mails of these bookings, each with all of its bookings and references."""
     found: dict[object, Mail] = {}
-    for wanted, entries in booked:
+    for call in booked:
+        if not call.entries:
+            continue
         # Every entry of an e-mail tells all of its bookings.
-        assert len({str(entry["bookings"]) for entry in entries}) == 1
-        mail = replace(
-            mail_of(agency, entries[0]),
-            contacts=tuple(wanted["contactReferences"]),
-            properties=tuple(wanted["propertyReferences"]),
-        )
+        assert len({str(entry["bookings"]) for entry in call.entries}) == 1
+        mail = mail_of(agency, call.entries[0])
+        if any(call.made(booking) for booking in mail.bookings):
+            # What finds its earlier booking adds nothing.
+            mail = replace(
+                mail,
+                contacts=tuple(call.wanted["contactReferences"]),
+                properties=tuple(call.wanted["propertyReferences"]),
+            )
         known = found.setdefault(identity(mail), mail)
         bookings = {booking.mailbox: booking for booking in known.bookings}
         for booking in mail.bookings:

@@ -6,6 +6,7 @@ The notes are judged afterwards, against the history that the API tells.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -14,6 +15,7 @@ from tests.client import Client, Json
 from tests.oracle.rule import fold
 from tests.oracle.world import Agency, Level, Mailbox, Period, User, World
 from tests.system import documents
+from tests.system.history import Booked
 
 DOMAIN = "storm.example"
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -62,8 +64,7 @@ class Snapshot:
 class Notes:
     """What the clients were answered."""
 
-    booked: list[tuple[Json, list[Json]]] = field(default_factory=list)
-    """The input of each booking and the entries of its payload."""
+    booked: list[Booked] = field(default_factory=list)
     assigned: list[Json] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     surely_vip: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
@@ -132,10 +133,13 @@ class Storm:
             }
             self._mails.append(mail)
         wanted = {**mail, "mailboxId": self._ids[address], "part": part}
+        begin = datetime.now(UTC)
         payload = await client.payload(documents.BOOK, {"input": wanted})
         if not self._notes.refuse(payload):
-            assert payload["activities"], "whoever books belongs to the audience"
-            self._notes.booked.append((wanted, payload["activities"]))
+            called = Booked(
+                str(client.login), address, wanted, payload["activities"], begin, datetime.now(UTC)
+            )
+            self._notes.booked.append(called)
 
     async def _assign(self, client: Client, random: Random) -> None:
         pair = {"mailbox": self._ids[random.choice(MAILBOXES)], "user": self._ids[random.choice(BOOKERS)]}
@@ -174,9 +178,14 @@ class Storm:
                 if vip_since is not None:
                     spans.append((vip_since, asked))
                 vip_since = time.monotonic() if wanted else None
-            for _ in range(8):
-                # Some reads in between, so that they fall into a span.
-                self._shown.clear()
-                await self._shown.wait()
+            await self._some_reads()
         if vip_since is not None:
             spans.append((vip_since, float("inf")))
+
+    async def _some_reads(self) -> None:
+        """Returns when others have read a few times, so that reads fall into a span, or at the end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0, self._end - time.monotonic())):
+                for _ in range(8):
+                    self._shown.clear()
+                    await self._shown.wait()

@@ -53,7 +53,8 @@ class Viewpoint:
         assert len(by_content) == len(expected), "the world has two entries that look the same"
         pages = await self.client.walk(documents.FEED, "activities", size=100)
         found = [node for each in pages for node in each["nodes"]]
-        assert Counter(map(content, found)) == Counter(by_content.keys())
+        shown, due = Counter(map(content, found)), Counter(by_content.keys())
+        assert shown == due, f"too much: {sorted(shown - due)[:2]}, too little: {sorted(due - shown)[:2]}"
         moments = [by_content[content(node)].occurred_at for node in found]
         assert moments == sorted(moments, reverse=True)
         self.feed = [node["id"] for node in found]
