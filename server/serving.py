@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from server.app import create_app
 from server.settings import Settings
@@ -68,7 +69,15 @@ async def _serve(
     started: Callable[[HttpServer], None],
 ) -> None:
     app = create_app(settings)
-    config = uvicorn.Config(
+    server = HttpServer(config_of(app), announce)
+    async with app.router.lifespan_context(app):
+        started(server)
+        await server.serve([listener])
+
+
+def config_of(app: Starlette) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
         app,
         # The lifespan is entered here, so that its failure is an exception and not a printed traceback.
         lifespan="off",
@@ -83,7 +92,3 @@ async def _serve(
         server_header=False,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
-    server = HttpServer(config, announce)
-    async with app.router.lifespan_context(app):
-        started(server)
-        await server.serve([listener])

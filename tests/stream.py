@@ -57,13 +57,18 @@ class Stream:
         self.others: asyncio.Queue[Json] = asyncio.Queue()
 
     @property
+    def connection(self) -> ClientConnection:
+        """What lies below, for what no client of good manners does."""
+        return self._connection
+
+    @property
     def close_code(self) -> int | None:
         """The code with which the connection was closed; None while it is open."""
         return self._connection.close_code
 
     async def send(self, message: Json) -> None:
-        """Sends a message; text goes as it is, anything else as JSON."""
-        await self._connection.send(message if isinstance(message, str) else json.dumps(message))
+        """Sends a message; text and bytes go as they are, anything else as JSON."""
+        await self._connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     async def initialise(self, authorization: str | None = None) -> Json:
         """Sends `connection_init` and returns the first message, the acknowledgement if all is well."""
