@@ -19,7 +19,7 @@ PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python; d
 # More for the tool behind a target: make test ARGS="-k vip"
 ARGS ?=
 
-.PHONY: help setup run test lint format schema bench requirements clean
+.PHONY: help setup run test lint format schema migration bench requirements clean
 
 help: ## explain these commands
 	@echo 'Postfach. Commands:'
@@ -50,6 +50,10 @@ format: $(VENV)/.postfach ## put the code into the house's format
 
 schema: $(VENV)/.postfach ## write schema/schema.graphql and schema/possible_types.json anew
 	$(BIN)/python -m tests.contract.check --write
+
+migration: $(VENV)/.postfach ## write a migration for what was changed in models/tables.py: make migration ARGS=its_name
+	@test -n '$(ARGS)' || { echo 'Say what it does: make migration ARGS=agency_fax' >&2; exit 1; }
+	@$(BIN)/tortoise --config-file models/migrations/tortoise.json makemigrations --name '$(ARGS)'
 
 bench: $(VENV)/.postfach ## measure (what there is: make bench ARGS=--help)
 	@$(BIN)/python -m bench $(ARGS)

@@ -547,7 +547,7 @@ class Migration(migrations.Migration):
                 "table": "audit_events",
                 "app": "models",
                 "pk_attr": "id",
-                "table_description": "Who did what, when, to what, from where. Holds no secret and nothing of an e-mail. `details` is a JSON object.",
+                "table_description": "Who did what, when, to what, from where.",
             },
             bases=["Model"],
         ),
