@@ -216,13 +216,13 @@ class _Reader:
         found: dict[str, str] = {}
         for number, line in enumerate(lines, 1):
             text = line.strip().removeprefix("export ").strip()
-            name, equals, value = text.partition("=")
             if not text or text.startswith("#"):
                 continue
+            name, equals, value = (part.strip() for part in text.partition("="))
             if not equals or not name.isidentifier():
                 self._refuse("ENV_FILE", f"expected NAME=VALUE in line {number}")
             else:
-                found[name] = _unquoted(value.strip())
+                found[name] = _unquoted(value)
         if f"{PREFIX}ENV_FILE" in found:
             self._refuse("ENV_FILE", "expected in the environment, not in the file itself")
         return _ours(found)
