@@ -33,13 +33,13 @@ from resolvers.importing.post import Post
 from resolvers.importing.records import LINE_BYTES, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     from models.database import Unit
     from resolvers.hashing import Hasher
 
-__all__ = ["TYPES", "LineRefusedError", "Summary", "bring", "lines_of"]
+__all__ = ["TYPES", "LineRefusedError", "Summary", "bring", "read_line"]
 
 TYPES = ("agency", "user", "mailbox", "assignment", "mail")
 """The types of lines, in the order in which they refer to each other."""
@@ -55,10 +55,9 @@ class Summary:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Return the lines of a stream; one that is too long comes in pieces, the first of which is refused."""
-    while line := stream.readline(LINE_BYTES + 1):
-        yield line
+def read_line(stream: BinaryIO) -> bytes:
+    """Return the next line of a stream, empty at its end; of one that is too long the beginning, which is refused."""
+    return stream.readline(LINE_BYTES + 1)
 
 
 async def bring(unit: Unit, lines: Iterable[bytes], hasher: Hasher) -> Summary:

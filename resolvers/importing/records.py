@@ -37,7 +37,7 @@ def parse(line: bytes) -> Record:
     try:
         values = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise LineRefusedError(_not_json(error)) from None
+        raise LineRefusedError(_not_json(error, line)) from None
     if not isinstance(values, dict):
         raise LineRefusedError("A line is one JSON object.")
     # A quote that a colon follows ends a key: within text it would have a backslash before it. Where they are not as
@@ -48,12 +48,13 @@ def parse(line: bytes) -> Record:
     return Record(values)
 
 
-def _not_json(error: orjson.JSONDecodeError) -> str:
+def _not_json(error: orjson.JSONDecodeError, line: bytes) -> str:
     if "UTF-8" in error.msg:
         return "This is not UTF-8."
+    column = min(error.pos, len(line.rstrip().decode(errors="replace"))) + 1
     if "surrogate" in error.msg:
-        return f"A lone surrogate is not text, column {error.colno}."
-    return f"This is not JSON, column {error.colno}."
+        return f"A lone surrogate is not text, column {column}."
+    return f"This is not JSON, column {column}."
 
 
 def _count_keys(values: dict[str, Any]) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import closing
+from types import FrameType
 from typing import Any, BinaryIO, TypeVar
 
 from tortoise.exceptions import IntegrityError
@@ -16,7 +18,7 @@ from tqdm import tqdm
 
 from models.database import Database, Unit
 from resolvers.hashing import Hasher
-from resolvers.importing import TYPES, LineRefusedError, Summary, bring, lines_of
+from resolvers.importing import TYPES, LineRefusedError, Summary, bring, read_line
 from server.commands import CommandError
 from server.settings import Settings
 
@@ -58,7 +60,13 @@ def _import(settings: Settings, name: str, stream: BinaryIO) -> Summary:
     async def work(unit: Unit) -> Summary:
         return await bring_lines(unit, name, source.lines())
 
-    return asyncio.run(with_database(settings, lambda database: database.transact(work)))
+    before = signal.signal(signal.SIGINT, source.interrupt)
+    try:
+        return asyncio.run(with_database(settings, lambda database: database.transact(work)))
+    except _InterruptedError:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
@@ -85,13 +93,31 @@ async def bring_lines(unit: Unit, name: str, lines: Iterable[bytes]) -> Summary:
         hasher.close()
 
 
+class _InterruptedError(Exception):
+    """Somebody pressed Ctrl-C; the unit of work ends as with any other failure."""
+
+
 class _Source:
-    """A file that can be read again from its beginning, should the database ask for that, or a stream that can't."""
+    """A file that can be read again from its beginning, should the database ask for that, or a stream that can't.
+
+    A unit of work runs to its end whatever becomes of its caller, so Ctrl-C ends the lines: at once where the stream is
+    waited for, else before the next one.
+    """
 
     def __init__(self, name: str, stream: BinaryIO) -> None:
         self._name = name
         self._stream = stream
         self._is_used = False
+        self._is_reading = False
+        self._is_interrupted = False
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle the signal of Ctrl-C; the second time without regard for anything."""
+        if self._is_interrupted:
+            raise KeyboardInterrupt
+        self._is_interrupted = True
+        if self._is_reading:
+            raise _InterruptedError
 
     def lines(self) -> Iterator[bytes]:
         if self._is_used:
@@ -100,9 +126,18 @@ class _Source:
             self._stream.seek(0)
         self._is_used = True
         with closing(self._progress()) as progress:
-            for line in lines_of(self._stream):
+            while line := self._read():
                 progress.update(len(line))
                 yield line
+
+    def _read(self) -> bytes:
+        if self._is_interrupted:
+            raise _InterruptedError
+        self._is_reading = True
+        try:
+            return read_line(self._stream)
+        finally:
+            self._is_reading = False
 
     def _progress(self) -> tqdm[Any]:
         found = os.fstat(self._stream.fileno())
