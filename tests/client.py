@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
+from starlette.applications import Starlette
 
 # What a JSON answer holds; tests take it apart and compare.
 Json = Any
@@ -189,7 +190,7 @@ async def connected(url: str) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def inside(app: Any) -> AsyncIterator[Client]:  # noqa: ANN401 - an ASGI application has no common type
+async def inside(app: Starlette) -> AsyncIterator[Client]:
     """A client without a session of an application in this process, whose lifespan runs already."""
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(base_url="http://127.0.0.1", transport=transport, trust_env=False) as http:

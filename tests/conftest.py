@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
+from starlette.applications import Starlette
 
 from tests import command, peers
+from tests.application import started
 from tests.client import Client, inside
 from tests.databases import KINDS, Template, fresh_database, settings_environment
 
@@ -70,19 +71,14 @@ def environment(migrated_database_url: str, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest_asyncio.fixture
-async def app(environment: dict[str, str]) -> AsyncIterator[Any]:
+async def app(environment: dict[str, str]) -> AsyncIterator[Starlette]:
     """The application in this process, started."""
-    # Imported when a test wants it: the tests of the suite's own tools need no product.
-    from server.app import create_app  # noqa: PLC0415
-    from server.settings import Settings  # noqa: PLC0415
-
-    application = create_app(Settings.load(environment))
-    async with application.router.lifespan_context(application):
+    async with started(environment) as application:
         yield application
 
 
 @pytest_asyncio.fixture
-async def client(app: Any) -> AsyncIterator[Client]:  # noqa: ANN401 - an ASGI application has no common type
+async def client(app: Starlette) -> AsyncIterator[Client]:
     """A client without a session of the application."""
     async with inside(app) as opened:
         yield opened

@@ -1,12 +1,13 @@
 """Compares everything that every viewer of a world is answered with the oracle."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from random import Random
 
 import pytest
 
-from tests.client import Client, SignInRefusedError, connected
+from tests.client import Client, SignInRefusedError
 from tests.oracle.rule import Oracle
 from tests.oracle.world import PASSWORD, World
 from tests.system.directory import Directory
@@ -16,8 +17,8 @@ from tests.system.viewpoint import Known, Viewpoint
 WORLDS_AT_ONCE = 3
 
 
-async def compare_worlds(url: str, worlds: dict[int, World]) -> None:
-    """Compares all worlds of one database, a few at once."""
+async def compare_worlds(client: Client, worlds: Mapping[int, World]) -> None:
+    """Compares all worlds of one database, by seed, a few at once."""
     places = asyncio.Semaphore(WORLDS_AT_ONCE)
     strangers: list[str] = []
 
@@ -26,7 +27,7 @@ async def compare_worlds(url: str, worlds: dict[int, World]) -> None:
             with told(f"seed {seed}: POSTFACH_WORLDS=1 POSTFACH_SEED={seed}"):
                 await compare_world(client, world, Random(seed), strangers)
 
-    async with connected(url) as client, asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         for seed, world in worlds.items():
             group.create_task(one(seed, world))
 

@@ -27,6 +27,22 @@ query ShortFeed({ENDS}, $filter: ActivityFilter) {{
 }}
 """
 
+LISTS = 5
+"""So many lists are asked for in one operation."""
+
+FEEDS = f"""
+query Feeds({", ".join(f"$f{n}: ActivityFilter" for n in range(LISTS))}) {{
+  {"".join(f"f{n}: activities(first: 100, filter: $f{n}) {{ totalCount nodes {{ id }} }} " for n in range(LISTS))}
+}}
+"""
+
+POSITION = f"""
+query Position($cursor: String!) {{
+  after: activities(first: 3, after: $cursor) {{ nodes {{ id }} {INFO} }}
+  before: activities(last: 3, before: $cursor) {{ nodes {{ id }} {INFO} }}
+}}
+"""
+
 MAILBOX_FEED = f"""
 query MailboxFeed($id: ID!, {ENDS}, $filter: ActivityFilter) {{
   node(id: $id) {{ ... on Mailbox {{

@@ -31,6 +31,8 @@ class Pretender:
         self._answers: dict[str, Callable[[User, Json], Json]] = {
             "Feed": self._feed,
             "ShortFeed": self._feed,
+            "Feeds": self._feeds,
+            "Position": self._positions,
             "MailboxFeed": self._mailbox_feed,
             "Nodes": lambda viewer, asked: {"nodes": [self.node(viewer, name) for name in asked["ids"]]},
             "OneNode": lambda viewer, asked: {"node": self.node(viewer, asked["id"])},
@@ -108,6 +110,17 @@ class Pretender:
         shown = [self._entry(entry) for entry in part.items]
         count = self.count(viewer, found)
         return {"activities": {"totalCount": count, "nodes": shown, "edges": edges, "pageInfo": info}}
+
+    def _feeds(self, viewer: User, asked: Json) -> Json:
+        return {
+            name: self._feed(viewer, {"first": 100, "filter": wanted})["activities"]
+            for name, wanted in asked.items()
+        }
+
+    def _positions(self, viewer: User, asked: Json) -> Json:
+        after = self._feed(viewer, {"first": 3, "after": asked["cursor"]})["activities"]
+        before = self._feed(viewer, {"last": 3, "before": asked["cursor"]})["activities"]
+        return {"after": after, "before": before}
 
     def _mailbox_feed(self, viewer: User, asked: Json) -> Json:
         return {"node": self._feed(viewer, asked, asked["id"])}

@@ -83,10 +83,11 @@ class Viewpoint:
 
     async def compare(self, everybody: Sequence[str]) -> None:
         """Compares filters, pages, positions and nodes; `everybody` are all ids that anyone knows."""
-        for wanted in self._filters():
-            await self._compare_list(wanted)
-        await self._compare_walk(None, size=self.random.choice((1, 3)), backwards=False)
-        await self._compare_walk(None, size=self.random.choice((2, 4)), backwards=True)
+        filters = self._filters()
+        for start in range(0, len(filters), documents.LISTS):
+            await self._compare_lists(filters[start : start + documents.LISTS])
+        for backwards in (False, True):
+            await self._compare_walk(None, size=self.random.choice((1, 3, 4, 5, 7)), backwards=backwards)
         wanted = self.random.choice(self._filters())
         await self._compare_walk(wanted, size=2, backwards=self.random.random() < 0.5)
         await self._compare_positions()
@@ -131,12 +132,13 @@ class Viewpoint:
         passing = set(self.oracle.feed(self.viewer, wanted, mailbox))
         return [name for name in self.feed if self.known.entries[name] in passing]
 
-    async def _compare_list(self, wanted: Filter) -> None:
-        expected = self.passing(wanted)
-        data = await self.client.data(documents.SHORT_FEED, {"filter": self.written(wanted), "first": 100})
-        found = data["activities"]
-        assert [node["id"] for node in found["nodes"]] == expected[:100], wanted
-        assert found["totalCount"] == len(expected), wanted
+    async def _compare_lists(self, filters: Sequence[Filter]) -> None:
+        variables = {f"f{number}": self.written(wanted) for number, wanted in enumerate(filters)}
+        data = await self.client.data(documents.FEEDS, variables)
+        for number, wanted in enumerate(filters):
+            found, expected = data[f"f{number}"], self.passing(wanted)
+            assert [node["id"] for node in found["nodes"]] == expected[:100], wanted
+            assert found["totalCount"] == len(expected), wanted
 
     async def _compare_walk(self, wanted: Filter | None, *, size: int, backwards: bool) -> None:
         variables = {} if wanted is None else {"filter": self.written(wanted)}
@@ -175,13 +177,12 @@ class Viewpoint:
         for name in self.random.sample(strangers, min(4, len(strangers))):
             ahead = [other for other in self.feed if other != name and self._stands_before(other, name)]
             behind = [other for other in self.feed if other != name and not self._stands_before(other, name)]
-            cursor = self.known.cursors[name]
-            after = await self.client.data(documents.SHORT_FEED, {"first": 3, "after": cursor})
-            assert [node["id"] for node in after["activities"]["nodes"]] == behind[:3]
-            assert after["activities"]["pageInfo"]["hasNextPage"] == (len(behind) > 3)
-            before = await self.client.data(documents.SHORT_FEED, {"last": 3, "before": cursor})
-            assert [node["id"] for node in before["activities"]["nodes"]] == ahead[-3:]
-            assert before["activities"]["pageInfo"]["hasPreviousPage"] == (len(ahead) > 3)
+            data = await self.client.data(documents.POSITION, {"cursor": self.known.cursors[name]})
+            after, before = data["after"], data["before"]
+            assert [node["id"] for node in after["nodes"]] == behind[:3]
+            assert after["pageInfo"]["hasNextPage"] == (len(behind) > 3)
+            assert [node["id"] for node in before["nodes"]] == ahead[-3:]
+            assert before["pageInfo"]["hasPreviousPage"] == (len(ahead) > 3)
 
     def _is_placed(self, name: str) -> bool:
         """Whether it is known where the entry stands among those that the viewer sees."""
