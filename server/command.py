@@ -12,6 +12,9 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 
+import asyncpg
+from tortoise.exceptions import BaseORMException
+
 from models.database import DatabaseUnavailableError
 from server import commands
 from server.commands import CommandError
@@ -24,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command and return the exit code."""
     # Database, keys, letters and exports are for nobody else on the machine.
     os.umask(0o077)
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser(given).parse_args(given)
     try:
         settings = Settings.load() if parsed.settings else None
         code: int = parsed.run(parsed, settings)
@@ -36,27 +40,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (CommandError, SettingsError) as error:
-        return _fail(str(error))
+        message = str(error)
     except DatabaseUnavailableError as error:
-        return _fail(f"the database does not answer: {error}")
+        message = f"the database does not answer: {error}"
+    except (BaseORMException, asyncpg.PostgresError) as error:
+        message = f"the database refuses: {_without_values(error)}"
     except OSError as error:
-        return _fail(
-            f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
-        )
-    return code
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    else:
+        return code
+    return _fail(message)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="postfach",
         description="A GraphQL API for the mailboxes of real-estate agencies.",
         epilog="docs/operating.md lists the settings.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in pkgutil.iter_modules(commands.__path__):
-        importlib.import_module(f"{commands.__name__}.{module.name}").register(subparsers)
+    names = {module.name.rstrip("_"): module.name for module in pkgutil.iter_modules(commands.__path__)}
+    # What the others import takes longer than many a sub-command runs.
+    wanted = given[:1] if given and given[0] in names else names
+    for name in wanted:
+        importlib.import_module(f"{commands.__name__}.{names[name]}").register(subparsers)
     parser.set_defaults(settings=True)
     return parser
+
+
+def _without_values(error: BaseException) -> str:
+    """Return what a database says, without the detail, which may show a row."""
+    cause = error.__cause__ if isinstance(error, BaseORMException) and error.__cause__ else error
+    return str(cause.args[0]) if cause.args else type(cause).__name__
 
 
 def _fail(message: str) -> int:

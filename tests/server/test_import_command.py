@@ -14,7 +14,7 @@ import pytest
 
 from bench.import_million import lines as many_lines
 from bench.import_million import measure, write
-from tests import command
+from tests import command, peers
 from tests.databases import Template, fresh_database, settings_environment
 from tests.resolvers.arrivals import WORLD, Line, agency, mailbox, user
 from tests.storage import contents, opened
@@ -102,6 +102,14 @@ def test_a_file_that_is_not_there_is_told(environment: dict[str, str], tmp_path:
     assert (done.code, done.error) == (1, f"postfach: {missing}: No such file or directory\n")
     done = command.run(environment, "import", str(tmp_path))
     assert (done.code, done.error) == (1, f"postfach: {tmp_path}: Is a directory\n")
+
+
+def test_a_database_that_refuses_is_told_in_one_line(tmp_path: Path, world: Path) -> None:
+    with fresh_database("postgresql", tmp_path) as url:
+        peers.postgresql().run_sql(f"ALTER DATABASE {peers.database_name(url)} OWNER TO CURRENT_USER")
+        done = command.run(settings_environment(url, tmp_path), "import", str(world))
+    expected = "postfach: the database refuses: permission denied for schema public\n"
+    assert (done.code, done.output, done.error) == (1, "", expected)
 
 
 def test_a_terminal_sees_progress(environment: dict[str, str], world: Path) -> None:
