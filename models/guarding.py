@@ -24,31 +24,26 @@ _ITS_MAILS_ALONE = f"""{_ITS_MAILS} AND NOT EXISTS (
 
 async def guard(unit: Unit, mailbox_id: UUID) -> None:
     """Guard every entry of every e-mail that has this mailbox among its own."""
-    await _switch(unit, mailbox_id, _ITS_MAILS, "true", "NOT guarded")
+    await _set(unit, mailbox_id, "SET guarded = true WHERE NOT guarded AND", _ITS_MAILS)
 
 
 async def count_opened(unit: Unit, mailbox_id: UUID) -> int:
-    """Return how many entries only this mailbox guards: `unguard` would open so many."""
+    """Return how many entries only this VIP mailbox guards: `unguard` would open so many."""
     row = await unit.fetch_one(
-        f"SELECT count(*) AS opened FROM activities WHERE guarded AND mail_id IN ({_ITS_MAILS_ALONE})",
-        mailbox_id,
+        f"SELECT count(*) AS opened FROM activities WHERE mail_id IN ({_ITS_MAILS_ALONE})", mailbox_id
     )
     return 0 if row is None else int(row["opened"])
 
 
 async def unguard(unit: Unit, mailbox_id: UUID) -> None:
-    """Open the entries of this mailbox's e-mails that no other VIP mailbox guards."""
-    await _switch(unit, mailbox_id, _ITS_MAILS_ALONE, "false", "guarded")
+    """Open the entries of this VIP mailbox's e-mails that no other VIP mailbox guards."""
+    # All of them are guarded. Saying so would lead PostgreSQL to look for guarded entries everywhere.
+    await _set(unit, mailbox_id, "SET guarded = false WHERE", _ITS_MAILS_ALONE)
 
 
-async def _switch(unit: Unit, mailbox_id: UUID, mails: str, guarded: str, condition: str) -> None:
-    """Set `guarded` where it is not yet so, on entries and on what is stored beside some of them."""
-    await unit.execute(
-        f"UPDATE activities SET guarded = {guarded} WHERE {condition} AND mail_id IN ({mails})", mailbox_id
-    )
+async def _set(unit: Unit, mailbox_id: UUID, change: str, mails: str) -> None:
+    """Change the entries of these e-mails, and what is stored beside those with several bookings."""
+    await unit.execute(f"UPDATE activities {change} mail_id IN ({mails})", mailbox_id)
     joined = f"SELECT a.id FROM activities a WHERE a.mailbox_id IS NULL AND a.mail_id IN ({mails})"
     for copies in ("activity_readers", "activity_mailboxes"):
-        await unit.execute(
-            f"UPDATE {copies} SET guarded = {guarded} WHERE {condition} AND activity_id IN ({joined})",
-            mailbox_id,
-        )
+        await unit.execute(f"UPDATE {copies} {change} activity_id IN ({joined})", mailbox_id)

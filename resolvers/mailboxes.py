@@ -214,7 +214,11 @@ async def hold(unit: Unit, acting: Viewer, mailbox_id: UUID) -> tuple[Mailbox, d
 
     Raises `NotFoundError` for any other. Users are locked before, and the clock is read after.
     """
-    await unit.execute("SELECT id FROM mailboxes WHERE id = $1 FOR NO KEY UPDATE", mailbox_id)
+    await unit.execute(
+        "SELECT id FROM mailboxes WHERE id = $1 AND agency_id = $2 FOR NO KEY UPDATE",
+        mailbox_id,
+        acting.agency_id,
+    )
     # A second statement: what the first one sees beside the locked row may be older than the lock.
     row = await unit.fetch_one(
         f"SELECT {columns('$1')}, m.last_moment FROM mailboxes m WHERE m.id = $2 AND m.agency_id = $3",
