@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import socket
 import sqlite3
 import stat
 import sys
@@ -129,4 +130,10 @@ async def _server_problems(settings: Settings) -> AsyncIterator[str]:
                 _, writer = await asyncio.open_connection(host, port)
                 writer.close()
         except OSError as error:
-            yield f"{name}: {host}:{port} can't be reached: {error.strerror or 'no answer in time'}"
+            yield f"{name}: {host}:{port} can't be reached: {_reason(error)}"
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    return os.strerror(error.errno) if error.errno else "no answer in time"
