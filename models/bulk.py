@@ -100,6 +100,12 @@ async def insert(unit: Unit, table: str, rows: Sequence[tuple[Any, ...]]) -> Non
         await _copy(unit, table, rows)
 
 
+async def count_anew(unit: Unit) -> None:
+    """Let PostgreSQL plan by what is there now; else it would go by what was there before until it looks by itself."""
+    if not unit.is_sqlite:
+        await unit.execute(f"ANALYZE {', '.join(COLUMNS)}")
+
+
 async def _copy(unit: Unit, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
     try:
         async with unit.client.acquire_connection() as connection:

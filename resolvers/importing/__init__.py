@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from models import audit, clock, stored
+from models import audit, bulk, clock, stored
 from resolvers.importing.directory import Directory
 from resolvers.importing.errors import LineRefusedError
 from resolvers.importing.known import Known
@@ -45,6 +45,8 @@ TYPES = ("agency", "user", "mailbox", "assignment", "mail")
 """The types of lines, in the order in which they refer to each other."""
 
 LINES_AT_A_TIME = 16
+MANY = 2_000
+"""So many e-mails change how the database should look things up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class _Importer:
                 await asyncio.sleep(0)
         await self._post.write()
         await self._directory.write_moments()
+        if self._post.added >= MANY:
+            await bulk.count_anew(self._unit)
         await self._record()
         self._summary.added["mail"], self._summary.skipped["mail"] = self._post.added, self._post.skipped
         return self._summary

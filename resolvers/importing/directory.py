@@ -63,7 +63,6 @@ class Directory:
         if any(domain_of(login) in content.domains for login in self._known.account_managers):
             raise LineRefusedError("domains: An account manager's login is in one of them.")
         agency = Agency(uuid4(), line.key, content)
-        await self._unit.lock_agency(agency.id, alone=True)
         await self._insert_agency(agency)
         self._known.add(agency)
         agency.added["agency"] += 1

@@ -44,9 +44,6 @@ class Person:
     content: UserContent
 
 
-Ends = "tuple[datetime, datetime | None]"
-
-
 @dataclass(slots=True)
 class Mailbox:
     """A mailbox; `periods` by user, oldest first. `newest` is the newest moment there, `is_ahead` of what is stored.
