@@ -37,7 +37,7 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
             WebSocketRoute("/graphql", GraphQLOverWebSocket(runtime)),
             *health_routes(runtime),
             runtime.metrics.route(),
-            playground_assets(),
+            *([playground_assets()] if settings.graphiql else []),
         ],
         middleware=[Middleware(Surroundings, secure=settings.secure)],
         lifespan=lifespan,
