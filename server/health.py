@@ -26,6 +26,7 @@ def health_routes(runtime: Runtime) -> list[Route]:
     async def readyz(_: Request) -> Response:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
+                await runtime.database.fetch("SELECT 1 AS one")
                 pending = await runtime.database.pending_migrations()
         except (DatabaseUnavailableError, TimeoutError, *UNAVAILABLE):
             return _answer(503, "the database does not answer")

@@ -1,0 +1,109 @@
+"""The database goes away and comes back: what is answered meanwhile, and that no hand is needed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from resolvers.events import PostgresEvents
+from tests.client import Answer
+from tests.server.doors import Doors
+from tests.server.test_websocket import OWN, served, until
+from tests.stream import stream
+
+pytestmark = pytest.mark.asyncio
+WAIT = 30
+
+
+class Cable:
+    """Lies between the server and PostgreSQL, and can be pulled."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = host, port
+        self._server: asyncio.Server | None = None
+        self._ends: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    async def plug(self) -> None:
+        """Let connections through, at the same port each time."""
+        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def pull(self) -> None:
+        """Cut every connection, and let no new ones through."""
+        assert self._server is not None
+        self._server.close()
+        for end in tuple(self._ends):
+            end.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there = await asyncio.open_connection(*self._target)
+        await asyncio.gather(self._copy(reader, there), self._copy(there_reader, writer))
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._ends.add(writer)
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        self._ends.discard(writer)
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def cabled(url: str) -> AsyncIterator[tuple[Cable, str]]:
+    """A cable to this database, and the URL at its other end."""
+    start, _, rest = url.rpartition("@")
+    address, _, name = rest.partition("/")
+    host, _, port = address.partition(":")
+    cable = Cable(host, int(port))
+    await cable.plug()
+    yield cable, f"{start}@127.0.0.1:{cable.port}/{name}"
+    await cable.pull()
+
+
+async def until_answered(house: Doors, token: str) -> Answer:
+    """The first answer that is not 503."""
+    async with asyncio.timeout(WAIT):
+        while (answer := await house.ask("{ who }", token=token)).status == 503:  # noqa: ASYNC110 (no event)
+            await asyncio.sleep(0.05)
+    return answer
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+async def test_postgresql_goes_away_and_comes_back(door_database: str, tmp_path: Path) -> None:
+    async with cabled(door_database) as (cable, url), served(url, tmp_path, OWN) as house:
+        token = await house.token(house.anna)
+        async with stream(house.socket_url, token=token) as opened:
+            await opened.subscribe("subscription { numbers }")
+            await house.listeners(1)
+            await cable.pull()
+            assert await asyncio.wait_for(opened.others.get(), WAIT) == {"type": "closed", "code": 1012}
+        for _ in range(3):
+            answer = await house.ask("{ who }", token=token)
+            assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
+            assert answer.headers["retry-after"] == "5"
+        async with house.client() as client:
+            ready = await client.http.get("/readyz")
+            assert (ready.status_code, ready.json()) == (503, {"status": "the database does not answer"})
+            assert (await client.http.get("/healthz")).status_code == 200
+        async with stream(house.socket_url, initialise=False) as opened:
+            assert await opened.initialise(token) == {"type": "closed", "code": 1013}
+
+        await cable.plug()
+        answer = await until_answered(house, token)
+        assert answer.good() == {"who": "anna@nord.example ADMINISTRATOR"}
+        async with house.client() as client:
+            assert (await client.http.get("/readyz")).status_code == 200
+        # Until the bus is back too, whoever comes is told to come again.
+        events = cast("PostgresEvents", house.runtime.services.events)
+        await until(lambda: events._listener.hears)  # noqa: SLF001 (nobody is told)
+        async with stream(house.socket_url, token=token) as opened:
+            numbers = await opened.subscribe("subscription { numbers }")
+            await house.listeners(1)
+            await house.publish(1)
+            assert await numbers.data() == {"numbers": 1}
