@@ -38,6 +38,10 @@ class Subscription:
         assert "errors" not in message["payload"], message
         return message["payload"]["data"]
 
+    def waiting(self) -> list[Json]:
+        """The messages that came and were not asked for yet."""
+        return [self._messages.get_nowait() for _ in range(self._messages.qsize())]
+
     async def complete(self) -> None:
         """Tells the server that no more is wanted."""
         await self._stream.send({"id": self.name, "type": "complete"})

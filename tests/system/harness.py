@@ -35,12 +35,12 @@ class Served:
 
 
 @contextmanager
-def served(template: Template, folder: Path, world: World, **settings: str) -> Iterator[Served]:
-    """A server of a new database that holds this world; `settings` as in `settings_environment`."""
+def served(template: Template, folder: Path, world: World, *options: str) -> Iterator[Served]:
+    """A server of a new database that holds this world; `options` are those of `postfach serve`."""
     with template.copied(folder) as url:
-        environment = settings_environment(url, folder, **settings)
+        environment = settings_environment(url, folder)
         command.run_well(environment, "import", "-", text=world.text())
-        with command.Server(environment, folder) as server:
+        with command.Server(environment, folder, *options) as server:
             yield Served(environment, server)
 
 

@@ -24,6 +24,8 @@ BOOKERS = tuple(f"booker{number}@{DOMAIN}" for number in range(8))
 ADMINISTRATORS = tuple(f"admin{number}@{DOMAIN}" for number in range(3))
 WATCHER = f"watcher@{DOMAIN}"
 """Reads everything that is not guarded and is never assigned."""
+OWNER = BOOKERS[2]
+"""Reads own entries alone, and nobody changes that."""
 GROUPS = ("sales", "rent")
 LEVELS: tuple[Level, ...] = ("ALL", "OFFICE_GROUP", "OWN", "NOTHING")
 
