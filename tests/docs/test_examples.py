@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
+from resolvers.errors import ErrorCode
 from schema import schema
+from schema.errors import ERROR_TYPES
 from server.settings import Settings
 from tests.databases import KINDS, Template, fresh_database, settings_environment
 from tests.docs.pages import PAGES, ROOT, examples, fences
@@ -72,6 +74,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def _anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_page_of_the_api_lists_every_code_with_its_class() -> None:
+    row = re.compile(r"^\| `([A-Z_]+)` \| `(\w+)` \|", re.MULTILINE)
+    listed = row.findall((ROOT / "docs/api.md").read_text("utf-8"))
+    assert [code for code, _ in listed] == [code.name for code in ErrorCode]
+    assert {name for _, name in listed} == {each.__name__ for each in ERROR_TYPES}
 
 
 def test_word_stands_for_one_value() -> None:
