@@ -1,6 +1,6 @@
 """Random walks over the API: after every few changes everything is answered as the oracle says.
 
-`POSTFACH_WALKS` is the number of worlds for each database (3), `POSTFACH_SEED` the first seed (random).
+`POSTFACH_WALKS` is the number of worlds for each database (2), `POSTFACH_SEED` the first seed (random).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.oracle.generator import Size, random_world
 from tests.system.harness import SEED, told
 from tests.system.walker import Walker
 
-WALKS = int(os.environ.get("POSTFACH_WALKS", "3"))
+WALKS = int(os.environ.get("POSTFACH_WALKS", "2"))
 STEPS = 40
 STEPS_BETWEEN = 10
 
