@@ -46,7 +46,7 @@ class Migrated:
             folder = self._folders.mktemp(f"template-{kind}")
             url = self._databases.enter_context(fresh_database(kind, folder))
             command.run_well(settings_environment(url, folder), "import", "-")
-            self._templates[kind] = Template.of(url)
+            self._templates[kind] = Template.of(url, empty=True)
         return self._templates[kind]
 
 

@@ -81,6 +81,25 @@ def free_port() -> int:
         return port
 
 
+EMPTYING = """
+    DO $$ DECLARE names text; BEGIN
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid();
+        SELECT string_agg(quote_ident(tablename), ', ') INTO names FROM pg_tables
+            WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations';
+        EXECUTE 'TRUNCATE ' || names || ' RESTART IDENTITY';
+    END $$;
+"""
+SHAPE = """
+    SELECT count(DISTINCT c.oid), count(DISTINCT (a.attrelid, a.attnum)),
+        (SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace),
+        (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'O'),
+        (SELECT string_agg(name, ' ' ORDER BY name) FROM tortoise_migrations)
+    FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
+    WHERE c.relnamespace = 'public'::regnamespace
+"""
+
+
 class PostgreSQL:
     """A private cluster. It ends with the process that made it, however that ends.
 
@@ -118,8 +137,17 @@ class PostgreSQL:
         """
         self._names += 1
         name = f"test_{self._names}_{secrets.token_hex(4)}"
-        self.run_sql(f"CREATE DATABASE {name} OWNER {self.user} TEMPLATE {template}")
+        # Copying files is quicker than logging pages where nothing waits for a disk.
+        self.run_sql(f"CREATE DATABASE {name} OWNER {self.user} TEMPLATE {template} STRATEGY file_copy")
         return f"postgresql://{self.user}:{self._password}@127.0.0.1:{self.port}/{name}"
+
+    def emptied(self, url: str) -> str:
+        """Throws out whoever is connected and removes every row; returns the shape of what is left."""
+        return self.run_sql(EMPTYING + SHAPE, database_name(url))
+
+    def shape(self, url: str) -> str:
+        """How many tables, columns, constraints and triggers a database has, and which migrations."""
+        return self.run_sql(SHAPE, database_name(url))
 
     def drop_database(self, url: str) -> None:
         """Removes a database of `fresh_database`, whoever is still connected."""

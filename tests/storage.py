@@ -96,7 +96,7 @@ class Templates:
             maker = threading.Thread(target=lambda: asyncio.run(_migrate(url)))
             maker.start()
             maker.join()
-            self._templates[kind] = Template.of(url)
+            self._templates[kind] = Template.of(url, empty=True)
         return self._templates[kind]
 
 
