@@ -18,6 +18,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -114,6 +115,11 @@ class DatabaseUrl:
         if self.dialect == "sqlite":
             return f"sqlite://{self.path}"
         return f"postgresql://{self.user}@{self.host}:{self.port}/{self.name}"
+
+    def may_be_file(self) -> bool:
+        """Whether SQLite could open or make the file: its folder is there, and it is none itself."""
+        path = Path(self.path)
+        return path.parent.is_dir() and not path.is_dir()
 
     def tortoise_config(self, pool_size: int) -> dict[str, Any]:
         """Return Tortoise's configuration for this database."""
@@ -364,6 +370,8 @@ class Database(Statements):
     async def open(cls, url: DatabaseUrl, pool_size: int = POOL_SIZE) -> Database:
         """Connect. Raises `DatabaseUnavailableError` when the database is not there."""
         database = cls(url)
+        if database.is_sqlite and not url.may_be_file():
+            raise DatabaseUnavailableError(f"{url.path} can't be a database file")
         await Tortoise.init(config=url.tortoise_config(pool_size), _enable_global_fallback=True)
         database.client = Tortoise.get_connection("default")
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import idna
+
 from models.folding import search_key
 
 if TYPE_CHECKING:
@@ -15,8 +17,15 @@ PREVIEW_SOURCE = 4 * PREVIEW_LENGTH
 
 
 def same_address(address: str) -> str:
-    """Return an address for comparison: addresses are the same whatever their case."""
-    return address.strip().lower()
+    """Return an address for comparison: the same whatever its case, and however its domain is written (RFC 5891)."""
+    text = address.strip().lower()
+    if text.isascii():
+        return text
+    local, at, domain = text.rpartition("@")
+    try:
+        return f"{local}{at}{idna.encode(domain, uts46=True).decode('ascii')}"
+    except idna.IDNAError:
+        return text
 
 
 def identity(message_id: str, sender: str, recipients: Sequence[str], subject: str, text: str) -> str:

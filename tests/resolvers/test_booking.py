@@ -311,3 +311,22 @@ async def test_bookings_and_switches_at_once_leave_no_gap(database: Database) ->
     for at in (house.vip, house.plain):
         decided = [row["decisive_at"] for row in rows["bookings"] if row["mailbox_id"] == at.id]
         assert len(set(decided)) == 12
+
+
+async def test_a_domain_is_the_same_however_it_is_written(database: Database) -> None:
+    house = await House.build()
+    abroad = await Mailbox.create(
+        agency_id=house.agency.id,
+        address="chef@xn--mnchen-3ya.example",
+        fold_search="",
+        vip=True,
+        active=True,
+        automatic_booking=False,
+        last_moment=storage.LONG_AGO,
+    )
+    asked = house.mail(house.plain, recipients=["Chef@MÜNCHEN.example", "info@nord.example"])
+    (first,) = await book_mail(await asks(database, house.bert), asked)
+    assert first.vip
+    assert abroad.id in {row["mailbox_id"] for row in (await storage.contents(database))["mail_mailboxes"]}
+    written = replace(asked, recipients=["info@nord.example", "chef@xn--mnchen-3ya.example"])
+    assert await book_mail(await asks(database, house.bert), written) == [first]
