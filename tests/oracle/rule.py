@@ -77,8 +77,8 @@ class Oracle:
         return [entry for mail in self.world.mails for entry in entries_of(mail)]
 
     def mailboxes_of(self, mail: Mail) -> list[Mailbox]:
-        """Those of its bookings, and the agency's among its sender and recipients."""
-        addresses = {fold(address) for address in (mail.sender, *mail.recipients)}
+        """Those of its bookings, and the agency's among sender and recipients at the first booking."""
+        addresses = {fold(address) for address in (mail.sender, *mail.recipients)} - mail.later
         addresses |= {fold(booking.mailbox) for booking in mail.bookings}
         return [
             mailbox

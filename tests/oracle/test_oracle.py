@@ -196,6 +196,13 @@ class TestMails:
         assert [mailbox.address for mailbox in oracle.mailboxes_of(received)] == [N, W]
         assert not oracle.guarded(received)
 
+    def test_a_mailbox_that_came_later_guards_what_it_books_alone(self) -> None:
+        received = mail((N, "RECEIVING", T2), recipients=(V, N), later=frozenset({V}))
+        world = World(mailboxes=(Mailbox("a", V, vip=True), Mailbox("a", N)), mails=(received,))
+        assert not Oracle(world, NOW).guarded(received)
+        read_there = replace(received, bookings=(*received.bookings, Booking(V, "RECEIVING", T3)))
+        assert Oracle(world, NOW).guarded(read_there)
+
     def test_identity_is_everything_but_case_of_addresses_and_order(self) -> None:
         one = mail((N, "RECEIVING", T2), recipients=(N, "x@web.example"))
         assert is_same_mail(one, replace(one, recipients=("X@web.example", N), sender="Buyer@Web.example"))

@@ -100,6 +100,8 @@ class Mail:
     contacts: tuple[str | None, ...] = ()
     """None is an activity without a contact that references joined later; no import can bring that."""
     properties: tuple[str, ...] = ()
+    later: frozenset[str] = frozenset()
+    """Addresses that became mailboxes after the first booking, which fixed its mailboxes. Never imported."""
 
 
 @dataclass(frozen=True)

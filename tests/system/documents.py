@@ -156,6 +156,12 @@ subscription Booked($filter: ActivityFilter) {{ activityBooked(filter: $filter) 
 {ENTRY}
 """
 
+CREATE_MAILBOX = f"""
+mutation CreateMailbox($input: CreateMailboxInput!) {{
+  createMailbox(input: $input) {{ mailbox {{ id address vip }} {ERRORS} }}
+}}
+"""
+
 STATE = f"""
 mutation State($user: ID!, $state: UserState!) {{
   setUserState(userId: $user, state: $state) {{ user {{ id state }} {ERRORS} }}

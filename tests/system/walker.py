@@ -9,17 +9,22 @@ from datetime import UTC, datetime
 from random import Random
 
 from tests.client import Client, Json, nodes
-from tests.oracle.generator import CONTACTS, PROPERTIES, more_mails
-from tests.oracle.rule import Oracle, answer, entries_of, fold, identity, read_level
+from tests.oracle.rule import Oracle, answer, entries_of, fold, identity
 from tests.oracle.world import PASSWORD, Booking, Level, Mail, Mailbox, Part, Period, State, User, World
 from tests.system import documents
+from tests.system.copies import joined, some_mail
 from tests.system.directory import Directory
 from tests.system.harness import told
 from tests.system.history import instant
 from tests.system.transcript import booking_input
 from tests.system.viewpoint import Known, Viewpoint, content
 
-LEVELS: tuple[Level, ...] = ("ALL", "OFFICE_GROUP", "OWN", "NOTHING")
+LEVELS: tuple[Level, ...] = ("ALL", "ALL", "OFFICE_GROUP", "OFFICE_GROUP", "OWN", "NOTHING")
+
+
+def reads_nothing(user: User) -> bool:
+    """Whether the user may be shown no entry of an open e-mail that they booked."""
+    return "NOTHING" in (user.activity_level, user.agents_log_level)
 
 
 class Walker:
@@ -28,24 +33,22 @@ class Walker:
     def __init__(self, stranger: Client, world: World, number: int, random: Random) -> None:
         self.world = world
         self._stranger = stranger
-        self._number = number
+        self.number = number
         self._random = random
         self._clients: dict[str, Client] = {}
         self._ids: dict[str, str] = {}
         self._agency_id = ""
-        self._steps: list[Callable[[], Awaitable[str]]] = [
-            self._book,
-            self._book,
-            self._book,
-            self._assign,
-            self._assign,
-            self._unassign,
-            self._switch_vip,
-            self._switch_vip,
-            self._change_rights,
-            self._change_state,
-            self._switch_module,
-        ]
+        steps: dict[Callable[[], Awaitable[str]], int] = {
+            self._book: 10,
+            self._assign: 4,
+            self._unassign: 1,
+            self._switch_vip: 3,
+            self._change_rights: 2,
+            self._change_state: 1,
+            self._switch_module: 1,
+            self._create_mailbox: 1,
+        }
+        self._steps = [step for step, weight in steps.items() for _ in range(weight)]
 
     @property
     def _agency(self) -> str:
@@ -72,15 +75,20 @@ class Walker:
 
     async def begin(self) -> None:
         """Signs everybody in and learns the ids."""
-        for user in self.world.users:
-            if user.state == "ACTIVE":
-                self._clients[user.login] = await self._stranger.sign_in(user.login, PASSWORD)
+        await self.sign_in(self._stranger)
         boxes = (await self._administrator.data(documents.MAILBOXES, {"first": 100}))["mailboxes"]["nodes"]
         users = (await self._administrator.data(documents.USERS, {"first": 100}))["users"]["nodes"]
         self._ids = {box["address"]: box["id"] for box in boxes} | {
             each["login"]: each["id"] for each in users
         }
         self._agency_id = (await self._administrator.data(documents.AGENCY))["agency"]["id"]
+
+    async def sign_in(self, stranger: Client) -> None:
+        """Signs everybody in, at another server with the same world perhaps."""
+        self._stranger = stranger
+        for user in self.world.users:
+            if user.state == "ACTIVE":
+                self._clients[user.login] = await stranger.sign_in(user.login, PASSWORD)
 
     async def step(self) -> str:
         """Makes one change, compares its answer, and says what it was."""
@@ -108,15 +116,15 @@ class Walker:
 
     async def _book(self) -> str:
         oracle = self._oracle()
-        booker, box = self._random.choice(self._colleagues()), self._random.choice(self._boxes())
-        mail = self._some_mail(box)
+        booker, box = self._some_pair()
+        mail = some_mail(self._random, self.world, self.number, box)
         part: Part = "SENDING" if fold(mail.sender) == fold(box.address) else "RECEIVING"
-        if self._random.random() < 0.1:
+        if self._random.random() < 0.05:
             part = "SENDING"
         what = f"{booker.login} books {mail.message_id} at {box.address} {part}"
         wanted = {"input": booking_input(self._ids[fold(box.address)], mail, part)}
         assigned = oracle.is_assigned(booker, box)
-        if assigned and "NOTHING" in (read_level(booker, "ACTIVITY"), read_level(booker, "AGENTS_LOG")):
+        if assigned and reads_nothing(booker):
             # Nobody would tell the moment of this booking.
             return f"not tried: {what}"
         begin = datetime.now(UTC)
@@ -133,32 +141,11 @@ class Walker:
         assert payload["activities"] == []
         return f"refused: {what}"
 
-    def _some_mail(self, box: Mailbox) -> Mail:
-        """A mail to book at this mailbox: a new one, an equal copy of an earlier one, or almost one."""
-        earlier = [mail for mail in self.world.mails if mail.agency == self._agency]
-        # A mailbox that wrote a mail does not read it as well.
-        copies = [
-            mail
-            for mail in earlier
-            if not any(
-                fold(booking.mailbox) == fold(box.address)
-                and (booking.part == "SENDING") != (fold(mail.sender) == fold(box.address))
-                for booking in mail.bookings
-            )
-        ]
-        dice = self._random.random()
-        if copies and dice < 0.5:
-            mail = self._random.choice(copies)
-            recipients = list(mail.recipients)
-            self._random.shuffle(recipients)
-            more = tuple(each for each in CONTACTS if self._random.random() < 0.3)
-            return replace(mail, recipients=tuple(recipients), contacts=more, sender=mail.sender.lower())
-        new = more_mails(Random(self._random.random()), self.world, self._number, 10)
-        mail = self._random.choice(new)
-        if earlier and dice < 0.7:
-            other = self._random.choice(earlier)
-            mail = replace(other, text=f"{other.text} {self._random.randrange(10**6)}", contacts=())
-        return replace(mail, properties=tuple(each for each in PROPERTIES if self._random.random() < 0.3))
+    def _some_pair(self) -> tuple[User, Mailbox]:
+        """A user and a mailbox, most of the time of those that are assigned and read what they book."""
+        pairs = [(user, box) for user in self._colleagues() for box in self._boxes()]
+        assigned = [pair for pair in pairs if self._current(*pair) and not reads_nothing(pair[0])]
+        return self._random.choice(assigned if assigned and self._random.random() < 0.85 else pairs)
 
     def _take_booking(
         self, booker: User, box: Mailbox, part: Part, mail: Mail, told_entries: list[Json], begin: datetime
@@ -309,9 +296,10 @@ class Walker:
 
     async def _change_state(self) -> str:
         candidates = [user for user in self._colleagues(None)[1:] if user.state != "DEACTIVATED"]
+        locked = [user for user in candidates if user.state == "LOCKED"]
         if not candidates:
             return "nobody is left to lock"
-        user = self._random.choice(candidates)
+        user = self._random.choice(locked or candidates)
         wanted: State = "ACTIVE" if user.state == "LOCKED" else "LOCKED"
         if self._random.random() < 0.1:
             wanted = "DEACTIVATED"
@@ -348,6 +336,27 @@ class Walker:
             assert begin <= end <= datetime.now(UTC)
             self._end(period, end)
 
+    async def _create_mailbox(self) -> str:
+        """Makes a mailbox of an address that e-mails were sent to before, or of a new one."""
+        taken = {fold(box.address) for box in self._boxes()}
+        address = f"{self._random.choice(('gone', 'fresh1', 'fresh2'))}@{self.world.agencies[0].domains[0]}"
+        vip = self._random.random() < 0.5
+        what = f"{address} becomes a mailbox (VIP: {vip})"
+        wanted = {"address": address.title(), "vip": vip}
+        payload = await self._administrator.payload(documents.CREATE_MAILBOX, {"input": wanted})
+        if vip and "VIP_MAILBOXES" not in self.world.agencies[0].modules and address not in taken:
+            return self._refused(what, payload, "MODULE_NOT_ENABLED")
+        if address in taken:
+            assert payload["errors"], (what, payload)
+            return f"refused: {what}"
+        assert payload["errors"] == [], (what, payload)
+        assert (payload["mailbox"]["address"], payload["mailbox"]["vip"]) == (address, vip)
+        self._ids[address] = payload["mailbox"]["id"]
+        mails = (replace(mail, later=mail.later | {address}) for mail in self.world.mails)
+        boxes = (*self.world.mailboxes, Mailbox(self._agency, address, vip=vip))
+        self.world = replace(self.world, mailboxes=boxes, mails=tuple(mails))
+        return what
+
     async def _switch_module(self) -> str:
         manager = next(user for user in self.world.users if user.role == "ACCOUNT_MANAGER")
         agency = self.world.agencies[0]
@@ -367,11 +376,3 @@ class Walker:
     def _refused(self, what: str, payload: Json, code: str) -> str:
         assert [error["code"] for error in payload["errors"]] == [code], (what, payload)
         return f"refused with {code}: {what}"
-
-
-def joined(known: Mail, copy: Mail, bookings: tuple[Booking, ...]) -> Mail:
-    """The mail after an equal copy joined it: the entries of new references, and nothing else."""
-    old: tuple[str | None, ...] = known.contacts if known.contacts or known.properties else (None,)
-    contacts = (*old, *(each for each in copy.contacts if each not in old))
-    properties = (*known.properties, *(each for each in copy.properties if each not in known.properties))
-    return replace(known, bookings=bookings, contacts=contacts, properties=properties)
