@@ -11,6 +11,7 @@ import traceback
 from secrets import token_hex
 
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 
 from models.database import DatabaseUnavailableError
 from resolvers.errors import CallerError, ErrorCode
@@ -19,6 +20,7 @@ from resolvers.events import SubscriptionEndedError
 log = logging.getLogger("postfach.graphql")
 
 INTERNAL = "INTERNAL"
+BAD_REQUEST = "BAD_REQUEST"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 UNAVAILABLE = "UNAVAILABLE"
@@ -27,6 +29,7 @@ _SUGGESTION = re.compile(r" Did you mean .*?\?(?= |$)", re.DOTALL)
 _VALUE = re.compile(r"(?:[,;.] [Ff]ound|(cannot represent [^:]*value)): .*$", re.DOTALL)
 _ENUM_VALUE = re.compile(r"Value '.*' does not exist in", re.DOTALL)
 _COERCION = re.compile(r"(?:Variable '\$\w+'|Argument '\w+'|Argument \"\w+\") ")
+_LONGEST, _BEGINNING, _END = 2_000, 1_000, 500
 _TOO_MANY = ("Too many errors processing variables", "Variable values are nested")
 
 
@@ -55,6 +58,8 @@ def _condition(cause: BaseException) -> tuple[str, dict[str, object]] | None:
         return "The database does not answer: try again later.", {"code": UNAVAILABLE}
     if isinstance(cause, SubscriptionEndedError):
         return str(cause), {"code": cause.code}
+    if isinstance(cause, CannotGetOperationTypeError):
+        return "The document has no such operation.", {"code": BAD_REQUEST}
     return None
 
 
@@ -79,6 +84,9 @@ def _cause(error: GraphQLError) -> BaseException | None:
 
 def _reworded(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
     """Leave out suggestions, which would tell names that introspection doesn't, and values, which may be secrets."""
+    if len(message) > _LONGEST:
+        # What a client sent is in it: as much of that as a request holds would keep the patterns busy for minutes.
+        message = f"{message[:_BEGINNING]}…{message[-_END:]}"
     message = _ENUM_VALUE.sub("Value does not exist in", _VALUE.sub(r"\1.", _SUGGESTION.sub("", message)))
     return GraphQLError(
         message,

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, cast
 from uuid import UUID
 
 import orjson
+from graphql import GraphQLSyntaxError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types import ExecutionResult
@@ -28,6 +29,7 @@ from resolvers import sessions
 from resolvers.events import EventsLostError, SlowReaderError, SubscriptionEndedError
 from resolvers.request import Request
 from schema.context import Context
+from schema.failures import presented
 from server.answers import BAD_REQUEST, RefusedError
 from server.authentication import bearer_token
 from server.bodies import LARGEST_BYTES, Asked, asked, parse
@@ -332,6 +334,11 @@ class Socket:
             if not last.refused:
                 operation.is_over = True
                 await self._send({"type": "complete", "id": name})
+        except GraphQLSyntaxError as error:
+            # The parser's cache raises what the parser itself would have made a result of.
+            last = executed_of(ExecutionResult(data=None, errors=[presented(error)]))
+            operation.is_over = True
+            await self._deliver(name, last)
         finally:
             account(self._runtime, context, last, time.perf_counter() - began)
 

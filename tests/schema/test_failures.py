@@ -1,6 +1,7 @@
 """Errors on their way out: a code each, nothing of a crash, no value in a message or a log."""
 
 import logging
+import time
 
 import pytest
 from graphql import GraphQLError
@@ -105,6 +106,19 @@ async def test_an_unknown_input_field_is_named_and_its_value_is_not(asking: Aski
     assert "'passwrd'" in text
     assert "'password'" in text
     assert SECRET not in text
+
+
+@pytest.mark.parametrize("pattern", [" Did you mean x", "Value 'x", "cannot represent x"])
+async def test_what_a_client_sent_is_told_in_short_and_keeps_nobody_busy(
+    asking: Asking, pattern: str
+) -> None:
+    # Names of input fields are repeated: looking for these patterns in a megabyte of them took minutes.
+    query = "query ($f: ActivityFilter) { activities(filter: $f) { totalCount } }"
+    who, began = await anybody(), time.perf_counter()
+    answer = await asking.execute(who, query, f={pattern * 60_000: 1})
+    assert (answer.data, answer.codes) == (None, ["INVALID_INPUT"])
+    assert len(answer.errors[0]["message"]) < 2_000
+    assert time.perf_counter() - began < 10
 
 
 async def test_the_path_of_an_argument_goes_with_the_error(asking: Asking) -> None:

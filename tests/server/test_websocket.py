@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import strawberry
+from strawberry.extensions import ParserCache, ValidationCache
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -82,7 +83,12 @@ class Subscription:
             yield "x" * (MEGABYTE // 2)
 
 
-OWN = Schema(query=Query, mutation=Mutation, subscription=Subscription, extensions=[OneOperation])
+OWN = Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    extensions=[ParserCache, ValidationCache, OneOperation],
+)
 
 
 class Served(Doors):
@@ -170,6 +176,8 @@ async def test_queries_mutations_and_subscriptions_are_answered(house: Served) -
     "query,code",
     [
         ("{", "GRAPHQL_PARSE_FAILED"),
+        ("# nothing", "GRAPHQL_PARSE_FAILED"),
+        ("fragment A on Query { who }", "BAD_REQUEST"),
         ("{ nope }", "GRAPHQL_VALIDATION_FAILED"),
         ("query A { who } query B { who }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { count(to: 1.5) }", "GRAPHQL_VALIDATION_FAILED"),
