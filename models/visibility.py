@@ -93,7 +93,9 @@ class Position:
     id: UUID
 
     def successor(self) -> Position:
-        """Return the next place that comes after this one in time."""
+        """Return the next place that comes after this one in time; the last place of all has none and stays."""
+        if self.occurred_at >= FOREVER:
+            return self
         if self.id == HIGHEST_ID:
             return Position(self.occurred_at + MICROSECOND, LOWEST_ID)
         return Position(self.occurred_at, UUID(int=self.id.int + 1))

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from models import clock
 from models.bookings import MailContent, References
 from resolvers import activities, text
 from resolvers.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
 MESSAGE_ID_LENGTH = 998
 SUBJECT_LENGTH = 2_000
@@ -25,6 +26,8 @@ REFERENCES = 100
 ADDRESS = re.compile(
     r"[^\s<>@\x00-\x1f\x7f](?:[^<>\x00-\x1f\x7f\u2028\u2029]{0,318})@[^\s<>@\x00-\x1f\x7f]{1,255}"
 )
+LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+"""Before the last instant that there is, which asyncpg takes for infinity and gives back naive (`clock.BEGINNING`)."""
 MESSAGE_ID = re.compile(r"[^\s<>\x00-\x1f\x7f]+")
 
 
@@ -58,7 +61,7 @@ def content(asked: MailInput, path: list[str]) -> MailContent:
         ),
         subject=text.clean(asked.subject, [*path, "subject"], most=SUBJECT_LENGTH),
         text=text.clean(asked.text, [*path, "text"], most=TEXT_LENGTH),
-        mail_date=asked.mail_date,
+        mail_date=_mail_date(asked.mail_date, [*path, "mailDate"]),
     )
 
 
@@ -77,6 +80,13 @@ def references(
         contacts=_each_once(contacts, [*path, "contactReferences"]),
         properties=_each_once(properties, [*path, "propertyReferences"]),
     )
+
+
+def _mail_date(moment: datetime | None, path: list[str]) -> datetime | None:
+    if moment is not None and not clock.BEGINNING <= moment < LATEST:
+        message = "A date lies after the first day of the year 1 and before the last of 9999."
+        raise InvalidInputError(message, path)
+    return moment
 
 
 def _address(address: str, path: list[str]) -> str:

@@ -255,6 +255,8 @@ async def test_another_agency_s_mailbox_is_not_found(database: Database) -> None
         ({"subject": "s" * 2001}, ["subject"]),
         ({"text": "t\x00"}, ["text"]),
         ({"text": "t" * 500_001}, ["text"]),
+        ({"mail_date": datetime.min.replace(tzinfo=UTC)}, ["mailDate"]),
+        ({"mail_date": datetime.max.replace(tzinfo=UTC)}, ["mailDate"]),
         ({"contact_references": ["K-1", " "]}, ["contactReferences", "1"]),
         ({"property_references": ["P"] * 101}, ["propertyReferences"]),
     ],

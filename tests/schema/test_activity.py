@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from models.tables import Mailbox, ReadLevel, Role, User
 from resolvers.feed import BOOKED
 from resolvers.node_ids import NodeKind, encode
+from resolvers.paging import encode_cursor
 from resolvers.request import Request
 from schema import schema
 from schema.context import Context
@@ -165,6 +168,29 @@ async def test_bad_arguments_are_named(asking: Asking, arguments: str, code: str
     answer = await asking.execute(office.anna, f"{{ activities({arguments}) {{ totalCount }} }}")
     assert (answer.data, answer.codes) == (None, [code])
     assert answer.errors[0]["extensions"]["path"] == path
+
+
+@pytest.mark.parametrize(
+    "place,after,before,more",
+    [
+        (datetime(1, 1, 1, tzinfo=UTC), 0, 1, False),
+        (datetime.max.replace(tzinfo=UTC), 1, 0, True),
+    ],
+)
+async def test_the_ends_of_time_are_places_in_the_list_too(
+    asking: Asking, place: datetime, after: int, before: int, *, more: bool
+) -> None:
+    office = await Office.open()
+    await asking.data(office.anna, BOOK, input=mail(office.desk))
+    seen = await asking.data(
+        office.anna,
+        "query ($c: String) { after: activities(after: $c) { nodes { __typename } } "
+        "before: activities(before: $c) { nodes { __typename } pageInfo { hasNextPage } } }",
+        c=encode_cursor((place, UUID(int=2**128 - 1))),
+    )
+    assert len(seen["after"]["nodes"]) == after
+    assert len(seen["before"]["nodes"]) == before
+    assert seen["before"]["pageInfo"]["hasNextPage"] is more
 
 
 async def test_an_instant_without_an_offset_is_refused(asking: Asking) -> None:
