@@ -17,8 +17,8 @@ from server.settings import Settings
 
 DIST: Final = Path(__file__).parent / "graphiql" / "dist"
 
-# Whatever else lies in a folder is not served: no path, no dot file, no other type.
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Whatever else lies in a folder is not served: no path, no dot file, no other type, no name longer than files have.
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 MEDIA_TYPES: Final = {
     ".css": "text/css",
     ".js": "text/javascript",

@@ -206,6 +206,7 @@ async def test_asset_is_sent_again_when_the_browser_has_another(browser: httpx.A
         "..%5c..%5csecret.js",
         "page-A.js%00.css",
         "%2fetc%2fpasswd",
+        "a" * 300 + ".js",
     ],
 )
 @pytest.mark.asyncio
