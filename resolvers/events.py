@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     Payload = dict[str, Any]
 
-WAITING_EVENTS = 100
-"""How many events wait for a subscriber at most."""
+WAITING_EVENTS = 1_000
+"""How many events wait for a subscriber at most: many, since those of entries that he or she does not see wait too."""
 NOTIFICATION_BYTES = 7_900
 """PostgreSQL carries less than 8000 bytes at once."""
 SESSIONS_ENDED = "sessions_ended"
