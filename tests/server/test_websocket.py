@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from models import clock
 from models.database import Unit
 from resolvers import sessions
-from resolvers.events import EventsLostError
+from resolvers.events import WAITING_EVENTS, EventsLostError
 from schema import schema as postfach
 from schema.context import Info
 from schema.documents import OneOperation
@@ -470,7 +470,7 @@ async def test_who_does_not_keep_up_with_the_bus_is_dropped(house: Served) -> No
     async with stream(house.socket_url) as opened:
         await opened.subscribe("subscription { numbers }")
         await house.listeners(1)
-        await house.publish(*range(500))
+        await house.publish(*range(WAITING_EVENTS + 500))
         assert (await closed(opened)) == (1013, "Too slow")
 
 
