@@ -109,9 +109,9 @@ def check_snapshots(history: World, notes: Notes) -> None:
             mail = mail_of(history.agencies[0], entry)
             if must_be_guarded(mail, snapshot, notes):
                 guarded += 1
-                assert entry["vip"], (snapshot.login, entry)
+                assert entry["vip"], f"{snapshot.login} was shown as open: {entry}"
             if entry["vip"]:
-                assert viewer in oracle.audience(mail), (snapshot.login, entry)
+                assert viewer in oracle.audience(mail), f"{snapshot.login} was shown: {entry}"
     assert guarded, "nobody read anything while it was surely guarded"
     watched = [entry for each in notes.snapshots if each.login == WATCHER for entry in each.entries]
     assert watched, "the one who reads everything open never saw anything"
