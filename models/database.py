@@ -87,6 +87,9 @@ class DatabaseUrl:
             port = parts.port or 5432
         except ValueError as error:
             raise DatabaseUrlError(cls.expected()) from error
+        if parts.query or parts.fragment:
+            # Options such as sslmode are not passed on: who asks for one must not believe to have it.
+            raise DatabaseUrlError(cls.expected())
         if (
             parts.scheme == "sqlite"
             and not parts.netloc
