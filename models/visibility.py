@@ -43,8 +43,11 @@ FOREVER = datetime(9999, 12, 30, tzinfo=UTC)
 
 ENTRY_COLUMNS = (
     "a.id, a.agency_id, a.mail_id, a.kind, a.direction, a.contact_reference, a.property_reference, a.occurred_at, "
-    "a.guarded, m.message_id, m.sender, m.recipients, m.subject, m.preview, m.mail_date"
+    "a.guarded, m.message_id, m.sender, m.recipients, m.subject, m.preview, m.mail_date, "
+    "(SELECT max(n.position) FROM bookings n WHERE n.mail_id = a.mail_id) AS booked"
 )
+"""What is read of an entry `a` and its e-mail `m`. `booked` is the position of the newest booking at that instant: whoever reads
+the bookings later leaves out those that came since, because the reader may not see the entry with them any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,10 +541,10 @@ async def texts(statements: Statements, mail_ids: Sequence[UUID]) -> dict[UUID, 
 async def bookings(statements: Statements, mail_ids: Sequence[UUID]) -> dict[UUID, list[Mapping[str, Any]]]:
     """Return the bookings of each of these e-mails by decisive moment, then address.
 
-    For visible entries, only.
+    For e-mails of entries that were found visible, only; and of these bookings, those up to the entry's `booked`.
     """
     rows = await statements.fetch(
-        "SELECT b.mail_id, b.mailbox_id, b.part, b.decisive_at, b.user_id FROM bookings b "
+        "SELECT b.mail_id, b.mailbox_id, b.part, b.decisive_at, b.user_id, b.position FROM bookings b "
         "JOIN mailboxes o ON o.id = b.mailbox_id WHERE b.mail_id = ANY($1::uuid[]) ORDER BY b.decisive_at, o.address",
         list(mail_ids),
     )

@@ -38,7 +38,10 @@ ORDER = Listing(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry that the viewer may see. `vip` says that it is guarded."""
+    """An entry that the viewer may see. `vip` says that it is guarded.
+
+    All of it is of one instant: `booked` is the position of the newest booking that the e-mail had then.
+    """
 
     id: UUID
     agency_id: UUID
@@ -55,6 +58,7 @@ class Entry:
     subject: str
     preview: str
     mail_date: datetime | None
+    booked: int
 
     @property
     def node_id(self) -> str:
@@ -70,6 +74,7 @@ class Booking:
     part: MailPart
     decisive_at: datetime
     user_id: UUID | None
+    position: int
 
 
 def read(row: Row) -> Entry:
@@ -90,6 +95,7 @@ def read(row: Row) -> Entry:
         subject=row["subject"],
         preview=row["preview"],
         mail_date=row["mail_date"],
+        booked=row["booked"],
     )
 
 
@@ -276,20 +282,21 @@ async def remark(request: Request, mail_id: UUID) -> str:
     return await batches.batch(request, "remark", load).get(mail_id) or ""
 
 
-async def bookings(request: Request, mail_id: UUID) -> list[Booking]:
-    """Return the bookings of the e-mail of a visible entry, by decisive moment, then address."""
+async def bookings(request: Request, entry: Entry) -> list[Booking]:
+    """Return the bookings that the e-mail of a visible entry had when the entry was read, by decisive moment, then address."""
 
     async def load(mail_ids: list[UUID]) -> dict[UUID, list[Booking]]:
         found = await visibility.bookings(request.database, mail_ids)
-        return {
-            each: [
-                Booking(row["mailbox_id"], MailPart(row["part"]), row["decisive_at"], row["user_id"])
-                for row in rows
-            ]
-            for each, rows in found.items()
-        }
+        return {mail_id: [_booking(row) for row in rows] for mail_id, rows in found.items()}
 
-    return await batches.batch(request, "bookings", load).get(mail_id) or []
+    loaded = await batches.batch(request, "bookings", load).get(entry.mail_id) or []
+    return [each for each in loaded if each.position <= entry.booked]
+
+
+def _booking(row: Row) -> Booking:
+    return Booking(
+        row["mailbox_id"], MailPart(row["part"]), row["decisive_at"], row["user_id"], row["position"]
+    )
 
 
 async def booked(request: Request, narrowed: Filter, mail_id: UUID, position: int) -> list[Entry]:

@@ -65,7 +65,7 @@ async def _remark(root: strawberry.Parent[activities.Entry], info: Info) -> str:
 
 
 async def _bookings(root: strawberry.Parent[activities.Entry], info: Info) -> Any:
-    return await activities.bookings(info.context.request, root.mail_id)
+    return await activities.bookings(info.context.request, root)
 
 
 @strawberry.type(

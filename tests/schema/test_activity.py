@@ -9,9 +9,12 @@ from uuid import UUID
 import pytest
 
 from models.tables import Mailbox, ReadLevel, Role, User
+from models.visibility import Filter
+from resolvers.activities import Entries
+from resolvers.activities import bookings as bookings_of
 from resolvers.feed import BOOKED
 from resolvers.node_ids import NodeKind, encode
-from resolvers.paging import encode_cursor
+from resolvers.paging import Arguments, encode_cursor
 from resolvers.request import Request
 from schema import schema
 from schema.context import Context
@@ -240,6 +243,20 @@ async def test_a_list_costs_a_fixed_number_of_statements(asking: Asking) -> None
                 await asking.data(request, asked)
             counted.append(len(ran))
     assert counted == [6, 6, 6, 6]
+
+
+async def test_a_booking_that_joins_while_an_answer_is_read_is_not_in_it(asking: Asking) -> None:
+    """The entry is read open; before its bookings are, the VIP mailbox books its blind copy, and guards it."""
+    office = await Office.open()
+    asked = mail(office.desk, recipients=[])
+    await asking.payload(office.anna, BOOK, input=asked)
+    reader, joiner = await asking.request(office.boss), await asking.request(office.bert)
+    list_query = "{ activities { nodes { vip bookings { mailbox { address } } } } }"
+    (entry,) = await Entries(reader, Arguments(), Filter()).nodes()
+    await asking.payload(joiner, BOOK, input=asked | {"mailboxId": box_id(office.chef)})
+    assert [each.position for each in await bookings_of(reader, entry)] == [1]
+    assert await asking.data(office.boss, list_query) == {"activities": {"nodes": []}}
+    assert len((await asking.data(office.bert, list_query))["activities"]["nodes"][0]["bookings"]) == 2
 
 
 async def listening(asking: Asking, who: User | Request, **narrowed: object) -> AsyncIterator[Any]:
