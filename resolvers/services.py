@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each for a server process. `count_sign_in` is told how each attempt to sign in went."""
+    """One of each for a server process. `count_sign_in` is told what each attempt to sign in was answered."""
 
     hasher: Hasher
     tokens: Tokens

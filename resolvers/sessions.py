@@ -89,12 +89,13 @@ async def sign_in(
                 # A cheap hash, brought by an import, must not tell by its speed that there is such a login.
                 await hasher.verify(None, password)
             reason = "unknown login" if found is None else "not active" if right else "wrong password"
-            await _tell_failure(request, found, reason)
-            raise UnauthenticatedError("Login or password is wrong, or the user may not sign in.")
+            error = UnauthenticatedError("Login or password is wrong, or the user may not sign in.")
+            await _tell_failure(request, found, reason, error)
+            raise error
         try:
             new_hash = await _changed_hash(request, found, password, new_password)
         except CallerError as error:
-            await _tell_failure(request, found, error.code.value)
+            await _tell_failure(request, found, error.code.value, error)
             raise
         signed_in = await request.database.transact(
             _Opening(request, found, kind, new_hash, chosen=new_password is not None).work
@@ -303,8 +304,11 @@ async def _lock(unit: Unit, found: Row) -> Row | None:
     return await stored.lock_user(unit, found["id"])
 
 
-async def _tell_failure(request: Request, found: Row | None, reason: str) -> None:
-    """Write down a failed sign-in; of a login that nobody has, not even the login."""
+async def _tell_failure(request: Request, found: Row | None, reason: str, told: CallerError) -> None:
+    """Write down a failed sign-in, of a login that nobody has not even the login; count it as the client is told of it.
+
+    Whoever reads the counters reads no more than that: a reason there would tell which logins exist.
+    """
 
     async def work(unit: Unit) -> None:
         await audit.record(
@@ -317,7 +321,7 @@ async def _tell_failure(request: Request, found: Row | None, reason: str) -> Non
             details={"reason": reason},
         )
 
-    request.services.count_sign_in(reason)
+    request.services.count_sign_in(told.code.value)
     await request.database.transact(work)
 
 

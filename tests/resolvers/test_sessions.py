@@ -122,7 +122,7 @@ async def test_every_failure_has_the_same_answer(
         assert error.message == "Login or password is wrong, or the user may not sign in."
         assert error.path is None
     assert await storage.contents(house.database, "audit_events") == before
-    assert house.outcomes == [reason] * 3
+    assert house.outcomes == ["UNAUTHENTICATED"] * 3
     rows = await house.audit("action", "actor_id", "object_type", "agency_id", "details", "remote_address")
     known = reason != "unknown login"
     assert (

@@ -375,7 +375,7 @@ async def test_what_is_done_is_counted_without_anything_of_a_user(house: Doors) 
         'postfach_operations_total{kind="mutation",outcome="ok"}': 1,
         'postfach_errors_total{code="UNAUTHENTICATED"}': 1,
         'postfach_errors_total{code="GRAPHQL_PARSE_FAILED"}': 1,
-        'postfach_sign_ins_total{outcome="unknown login"}': 1,
+        'postfach_sign_ins_total{outcome="UNAUTHENTICATED"}': 1,
         'postfach_operation_seconds_count{kind="query"}': 2,
         "postfach_sockets": 0,
         "postfach_subscriptions": 0,
