@@ -154,7 +154,7 @@ async def test_a_password_that_somebody_else_set_has_to_be_changed(house: House)
     assert await storage.contents(house.database, "audit_events") == before
     assert house.outcomes == [
         "PASSWORD_CHANGE_REQUIRED",
-        "wrong password",
+        "UNAUTHENTICATED",
         *["INVALID_INPUT"] * 5,
     ]
 
