@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from models import clock
-from models.mails import identity, preview, same_address, search_text
+from models.mails import addressed, identity, preview, search_text
 from models.tables import ActivityKind, MailPart
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class MailContent:
 
     @property
     def addresses(self) -> list[str]:
-        """Return the addresses of sender and recipients, for comparison."""
-        return sorted({same_address(address) for address in (self.sender, *self.recipients)})
+        """Return the addresses among sender and recipients, for comparison."""
+        return sorted(addressed((self.sender, *self.recipients)))
 
 
 @dataclass(frozen=True, slots=True)

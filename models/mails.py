@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import idna
@@ -10,8 +12,10 @@ import idna
 from models.folding import search_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+_QUOTES = "\"'`"
+_TOKEN = re.compile(r"[^\s<>()\[\],;:@]+@[^\s<>()\[\],;:@]+")
 PREVIEW_LENGTH = 160
 PREVIEW_SOURCE = 4 * PREVIEW_LENGTH
 
@@ -26,6 +30,27 @@ def same_address(address: str) -> str:
         return f"{local}{at}{idna.encode(domain, uts46=True).decode('ascii')}"
     except idna.IDNAError:
         return text
+
+
+def addressed(texts: Iterable[str]) -> set[str]:
+    """Return every address, for comparison, that could be meant by what stands as a sender or recipient.
+
+    A client may hand over more than one address, a name beside it, quotes, or letters that only look like it. Taking one too
+    many for a mailbox guards an entry too much; missing one would leave it open. A `+tag` reaches the mailbox without it.
+    """
+    found = set()
+    for text in texts:
+        found.add(same_address(text))
+        shown = "".join(
+            character
+            for character in unicodedata.normalize("NFKC", text)
+            if character not in _QUOTES and unicodedata.category(character) != "Cf"
+        )
+        for token in _TOKEN.findall(shown):
+            address = same_address(token.strip("."))
+            local, _, domain = address.rpartition("@")
+            found |= {address, f"{local.partition('+')[0]}@{domain}"}
+    return found
 
 
 def identity(message_id: str, sender: str, recipients: Sequence[str], subject: str, text: str) -> str:

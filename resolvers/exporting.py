@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from models import snapshot
-from models.mails import same_address
+from models.mails import addressed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -101,7 +101,7 @@ class _Agency:
             for row in some.rows:
                 mail_id = row["id"]
                 recipients = row["recipients"].split("\n") if row["recipients"] else []
-                addresses = {same_address(address) for address in (row["sender"], *recipients)}
+                addresses = addressed((row["sender"], *recipients))
                 later = [
                     address
                     for address in sorted(addresses & ids.keys())

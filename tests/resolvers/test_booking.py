@@ -332,3 +332,31 @@ async def test_a_domain_is_the_same_however_it_is_written(database: Database) ->
     assert abroad.id in {row["mailbox_id"] for row in (await storage.contents(database))["mail_mailboxes"]}
     written = replace(asked, recipients=["info@nord.example", "chef@xn--mnchen-3ya.example"])
     assert await book_mail(await asks(database, house.bert), written) == [first]
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "chef@nord.example, info@nord.example",
+        "info@nord.example;chef@nord.example",
+        '"chef"@nord.example',
+        "chef@nord.example.",
+        "mailto:chef@nord.example",
+        "'chef@nord.example'",
+        "chef@nord.example(boss)",
+        "Boss chef@nord.example",
+        "\u200bchef@nord.example",
+        "\uff43hef@nord.example",
+        "CHEF+urgent@nord.example",
+    ],
+)
+async def test_a_vip_mailbox_guards_however_it_is_written(database: Database, recipient: str) -> None:
+    house = await House.build()
+    asked = house.mail(house.plain, recipients=[recipient])
+    try:
+        answered = await book_mail(await asks(database, house.bert), asked)
+    except InvalidInputError as error:
+        assert error.path == ["input", "recipients", "0"]  # noqa: PT017 (refused is as good as guarded)
+        return
+    assert [entry.vip for entry in answered] == [True]
+    assert (await visibility.entries(database, reader(house.boss), Filter(), Stretch()))[None] == []
