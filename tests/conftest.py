@@ -14,8 +14,8 @@ from tests.client import Client, inside
 from tests.databases import KINDS, Template, fresh_database, settings_environment
 
 
-def pytest_sessionfinish() -> None:
-    """Ends the peers, whatever became of the tests."""
+def pytest_unconfigure() -> None:
+    """Ends the peers, whatever became of the tests, after the fixtures that use them."""
     peers.stop_all()
 
 
