@@ -249,6 +249,65 @@ class MailboxEvent(Model):
         table = "mailbox_events"
 
 
+class MailboxPassword(Model):
+    """A mailbox's current password (`models.mailbox_passwords`): one row each."""
+
+    mailbox_id = fields.UUIDField(primary_key=True)
+    agency: fields.ForeignKeyRelation[Agency] = fields.ForeignKeyField("models.Agency", **_WITHIN_AGENCY)
+    version = fields.IntField()
+    sealed = fields.TextField()
+    hash = fields.TextField()
+    changed_at = InstantField()
+
+    class Meta:
+        table = "mailbox_passwords"
+
+
+class MailboxPasswordKnower(Model):
+    """A user to whom, or by whom, the password of a version was shown or sent."""
+
+    id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
+    agency: fields.ForeignKeyRelation[Agency] = fields.ForeignKeyField("models.Agency", **_WITHIN_AGENCY)
+    mailbox: fields.ForeignKeyRelation[Mailbox] = fields.ForeignKeyField("models.Mailbox", **_WITHIN_AGENCY)
+    version = fields.IntField()
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", **_WITHIN_AGENCY)
+
+    class Meta:
+        table = "mailbox_password_knowers"
+
+
+class MailboxRenewal(Model):
+    """What a client's `requestId` made of a mailbox's password, so that the same again renews nothing."""
+
+    id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
+    agency: fields.ForeignKeyRelation[Agency] = fields.ForeignKeyField("models.Agency", **_WITHIN_AGENCY)
+    mailbox: fields.ForeignKeyRelation[Mailbox] = fields.ForeignKeyField("models.Mailbox", **_WITHIN_AGENCY)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", **_WITHIN_AGENCY)
+    request_id = fields.TextField()
+    version = fields.IntField()
+    at = InstantField()
+
+    class Meta:
+        table = "mailbox_renewals"
+
+
+class SessionEnding(Model):
+    """Sessions on the mail server that were opened with a mailbox's older passwords and are still to be ended.
+
+    The row goes when that is done for its version.
+    """
+
+    mailbox_id = fields.UUIDField(primary_key=True)
+    agency: fields.ForeignKeyRelation[Agency] = fields.ForeignKeyField("models.Agency", **_WITHIN_AGENCY)
+    version = fields.IntField()
+    asked_at = InstantField()
+    attempts = fields.IntField()
+    next_attempt_at = InstantField()
+
+    class Meta:
+        table = "session_endings"
+
+
 class Mail(Model):
     """An e-mail that took part in the agency.
 

@@ -1,4 +1,4 @@
-"""What resolvers need beside the database: hashing, tokens, events."""
+"""What resolvers need beside the database: hashing, tokens, seals, events, the mail servers' data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mail.servers import MailServers
+    from models.seals import Seals
     from resolvers.events import Events
     from resolvers.hashing import Hasher
     from resolvers.tokens import Tokens
@@ -20,4 +22,6 @@ class Services:
     hasher: Hasher
     tokens: Tokens
     events: Events
+    seals: Seals
+    servers: MailServers
     count_sign_in: Callable[[str], None] = lambda _: None

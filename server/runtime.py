@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from strawberry import Schema
 
 from models.database import Database, DatabaseUnavailableError
+from models.seals import Seals
 from resolvers.events import events_of
 from resolvers.hashing import Hasher
 from resolvers.services import Services
@@ -58,5 +59,7 @@ def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:
         hasher=Hasher(),
         tokens=Tokens(settings.token_keys, settings.access_token_lifetime, settings.refresh_token_lifetime),
         events=events_of(settings.database_url),
+        seals=Seals(settings.sealing_keys),
+        servers=settings.servers,
         **({} if metrics is None else {"count_sign_in": metrics.count_sign_in}),
     )

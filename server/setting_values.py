@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
+from mail.servers import MailServer
 from models.database import DatabaseUrl, DatabaseUrlError
 from models.keys import KeyRing, KeyRingError
 
@@ -25,15 +26,6 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 
 class Expected(ValueError):  # noqa: N818 (it reads as a sentence: expected …)
     """The text does not parse; says what was expected, and nothing of the text."""
-
-
-@dataclass(frozen=True)
-class MailServer:
-    """A server that mail programs are told of: TLS from the first byte, or by STARTTLS."""
-
-    host: str
-    port: int
-    security: Literal["tls", "starttls"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from mail.servers import MailServer, MailServers
 from models.database import DatabaseUrl
 from models.keys import KeyRing
 from server import setting_values as values
@@ -82,9 +83,9 @@ class Settings:
     smtp: values.SmtpServer | None
     smtp_from: str
     outbox_page: bool
-    imap: values.MailServer
-    pop3: values.MailServer
-    submission: values.MailServer
+    imap: MailServer
+    pop3: MailServer
+    submission: MailServer
     doveadm_url: str | None
     doveadm_key: str | None = field(repr=False)
     log_format: Literal["text", "json"]
@@ -102,7 +103,12 @@ class Settings:
         return self.public_url.startswith("https:")
 
     @property
-    def guessed_servers(self) -> tuple[values.MailServer, ...]:
+    def servers(self) -> MailServers:
+        """The mail servers that clients are told of."""
+        return MailServers(self.imap, self.pop3, self.submission)
+
+    @property
+    def guessed_servers(self) -> tuple[MailServer, ...]:
         """The mail servers (IMAP, POP3, submission) that clients would be told of if none were set."""
         return _guessed_servers(self.public_url)
 
@@ -232,10 +238,10 @@ def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(PREFIX): text for name, text in environ.items() if name.startswith(PREFIX)}
 
 
-def _guessed_servers(public_url: str) -> tuple[values.MailServer, ...]:
+def _guessed_servers(public_url: str) -> tuple[MailServer, ...]:
     host = urlsplit(public_url).hostname
     ports = (("imap", 993), ("pop3", 995), ("smtp", 465))
-    return tuple(values.MailServer(f"{name}.{host}", port, "tls") for name, port in ports)
+    return tuple(MailServer(f"{name}.{host}", port, "tls") for name, port in ports)
 
 
 def _unquoted(value: str) -> str:

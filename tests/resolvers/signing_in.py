@@ -19,6 +19,7 @@ from resolvers.services import Services
 from resolvers.sessions import SignedIn
 from resolvers.tokens import Tokens
 from tests import storage
+from tests.surroundings import SERVERS, seals
 
 PASSWORD = "correct horse battery"
 OTHER_PASSWORD = "a staple and a lamp"
@@ -101,6 +102,8 @@ async def house_of(database: Database) -> AsyncIterator[House]:
         quick_hasher(),
         Tokens(keys, timedelta(minutes=15), timedelta(days=30)),
         events_of(database.url),
+        seals(),
+        SERVERS,
         outcomes.append,
     )
     nord = await storage.agency("nord")

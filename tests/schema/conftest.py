@@ -13,6 +13,7 @@ from resolvers.services import Services
 from resolvers.tokens import Tokens
 from tests.schema.asking import Asking
 from tests.storage import database, storage_templates
+from tests.surroundings import SERVERS, seals
 
 __all__ = ["asking", "database", "storage_templates"]
 
@@ -23,7 +24,7 @@ async def asking(database: Database) -> AsyncIterator[Asking]:
     hasher, events = Hasher(), LocalEvents()
     tokens = Tokens(KeyRing.generate(), timedelta(minutes=15), timedelta(days=30))
     try:
-        yield Asking(database, Services(hasher, tokens, events))
+        yield Asking(database, Services(hasher, tokens, events, seals(), SERVERS))
     finally:
         await events.close()
         hasher.close()

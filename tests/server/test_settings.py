@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from server.setting_values import MailServer, SmtpServer
+from mail.servers import MailServer
+from server.setting_values import SmtpServer
 from server.settings import Settings, SettingsError
 from tests.databases import key_ring
 
