@@ -63,3 +63,28 @@ async def times(
         object_id,
     )
     return [row["at"] for row in rows]
+
+
+async def latest(
+    unit: Unit,
+    action: str,
+    number: int,
+    *,
+    since: datetime,
+    actor_id: UUID | None = None,
+    object_id: UUID | None = None,
+) -> datetime | None:
+    """Return when `action` was done the `number`-th last time after `since`; None where it was done less often.
+
+    By `actor_id` or, without one, to `object_id`, whoever did it.
+    """
+    column, value = ("object_id", object_id) if actor_id is None else ("actor_id", actor_id)
+    row = await unit.fetch_one(
+        f"SELECT at FROM audit_events WHERE {column} = $1 AND action = $2 AND at > $3 "
+        "ORDER BY at DESC LIMIT 1 OFFSET $4::int",
+        value,
+        action,
+        since,
+        number - 1,
+    )
+    return None if row is None else row["at"]

@@ -233,7 +233,7 @@ _READERS = _column_readers()
 def _reader(column: str) -> Callable[[Any], Any] | None:
     if column in _READERS:
         return _READERS[column]
-    if column.endswith("_id") and column != "message_id":
+    if column.endswith("_id") and column not in {"message_id", "request_id"}:
         return _uuid
     if column.endswith("_at"):
         return _instant
@@ -349,14 +349,22 @@ class Unit(Statements):
             kind = "" if alone else "_shared"
             await self.execute(f"SELECT pg_advisory_xact_lock{kind}($1)", _lock_key(agency_id))
 
+    async def lock_turn(self, user_id: UUID) -> None:
+        """Wait for the user's turn with what is limited in rate and hold it until the end of the unit.
+
+        Taken after the users' rows, which are shared by all that a user does at once, and before mailboxes.
+        """
+        if not self.is_sqlite:
+            await self.execute("SELECT pg_advisory_xact_lock($1)", _lock_key(user_id))
+
     def finish(self) -> None:
         """Do what was to be done after the commit."""
         for action in self._afterwards:
             action()
 
 
-def _lock_key(agency_id: UUID) -> int:
-    return int.from_bytes(agency_id.bytes[:8], "big", signed=True)
+def _lock_key(owner_id: UUID) -> int:
+    return int.from_bytes(owner_id.bytes[:8], "big", signed=True)
 
 
 class Database(Statements):

@@ -87,6 +87,14 @@ async def of(statements: Statements, mailbox_id: UUID) -> StoredPassword | None:
     return None if row is None else _read(row)
 
 
+async def version_of(statements: Statements, mailbox_id: UUID) -> int:
+    """Return the version of a mailbox's current password; 0 where it has none yet."""
+    row = await statements.fetch_one(
+        "SELECT version FROM mailbox_passwords WHERE mailbox_id = $1", mailbox_id
+    )
+    return 0 if row is None else int(row["version"])
+
+
 class Addressed(Protocol):
     """A mailbox, as far as its password belongs to it."""
 

@@ -1,4 +1,4 @@
-"""Users' passwords as Argon2id hashes: made and checked in threads, a few at once."""
+"""Argon2id in threads, a few at once: users' passwords hashed and checked, passwords of mailboxes made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from models.mailbox_passwords import NewPassword
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,10 @@ class Hasher:
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Return whether the password is right; without a hash it takes as long and is not."""
         return await self._run(lambda: self._matches(password_hash or self._nobody, password))
+
+    async def new_mailbox_passwords(self, number: int) -> list[NewPassword]:
+        """Return this many new passwords of mailboxes, made one after the other: who signs in meanwhile is not kept waiting."""
+        return [await self._run(NewPassword.make) for _ in range(number)]
 
     def needs_rehash(self, password_hash: str) -> bool:
         """Return whether new hashes are harder to guess by than this one."""

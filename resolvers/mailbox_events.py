@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from models import clock
 from models.tables import MailboxEventKind
 from resolvers import batches
 from resolvers.mailboxes import PERIODS_READABLE, Mailbox
@@ -93,3 +94,16 @@ async def write(
         at,
         user_id,
     )
+
+
+async def write_next(
+    unit: Unit, mailbox: Mailbox, kind: MailboxEventKind, *, after: datetime, user_id: UUID | None
+) -> datetime:
+    """Write an event at the next moment of a mailbox whose row the unit holds and whose newest moment is `after`.
+
+    Returns that moment. So the mailbox's events, periods and bookings have one order.
+    """
+    moment = clock.next_moment(after)
+    await unit.execute("UPDATE mailboxes SET last_moment = $2 WHERE id = $1", mailbox.id, moment)
+    await write(unit, mailbox, kind, at=moment, user_id=user_id)
+    return moment

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID, uuid4
 
-from models import audit, clock, guarding
+from models import audit, clock, guarding, mailbox_passwords
 from models.derived import mailbox_search
 from models.tables import MailboxEventKind, ModuleName
 from resolvers import mailbox_events, mailboxes, modules, text
@@ -64,19 +64,17 @@ class _Held:
         await _audit(self.unit, self.request, self.acting, self.mailbox, action, details)
 
     async def event(self, kind: MailboxEventKind) -> None:
-        """Write an event at the next moment of the mailbox, so that its events and periods have one order."""
-        moment = clock.next_moment(self.last_moment)
-        await self.unit.execute(
-            "UPDATE mailboxes SET last_moment = $2 WHERE id = $1", self.mailbox.id, moment
+        """Write an event at the mailbox's next moment."""
+        await mailbox_events.write_next(
+            self.unit, self.mailbox, kind, after=self.last_moment, user_id=self.acting.id
         )
-        await mailbox_events.write(self.unit, self.mailbox, kind, at=moment, user_id=self.acting.id)
 
 
 # ---------------------------------------------------------------- making one
 
 
 async def create(request: Request, address: str, email_name: str | None, *, vip: bool) -> Mailbox:
-    """Make a mailbox with nobody assigned, at an address in one of the agency's domains.
+    """Make a mailbox with nobody assigned and a password that nobody knows, at an address in one of the agency's domains.
 
     Raises `ForbiddenError` for those who don't administer the agency (`NotFoundError` for those of none),
     `InvalidInputError` for an address or name that can't be, `ModuleNotEnabledError` for a VIP mailbox
@@ -85,12 +83,14 @@ async def create(request: Request, address: str, email_name: str | None, *, vip:
     member = request.member()
     if member is None:
         raise NotFoundError("There is no agency to add a mailbox to.")
-    _, agency_id = member
+    viewer, agency_id = member
+    # Hashing takes long: nothing is locked meanwhile, and nothing is hashed for those who may not.
+    passwords = await request.services.hasher.new_mailbox_passwords(1) if viewer.administers else []
 
     async def work(unit: Unit) -> Mailbox:
         await unit.lock_agency(agency_id)
         acting = await acting_user(unit, request)
-        if not acting.administers:
+        if not acting.administers or not passwords:
             raise ForbiddenError("Only administrators make mailboxes.")
         own = await _address_of(unit, agency_id, address)
         name = text.display_name(email_name, ["input", "emailName"], own=own)
@@ -110,6 +110,7 @@ async def create(request: Request, address: str, email_name: str | None, *, vip:
         )
         if not await _insert(unit, made, moment):
             raise ConflictError("The address is taken.", ["input", "address"])
+        await mailbox_passwords.store(unit, request.services.seals, made, 1, passwords[0], at=moment)
         if vip:
             await mailbox_events.write(unit, made, MailboxEventKind.VIP_ON, at=moment, user_id=acting.id)
         details: dict[str, Detail] = {"address": own, "emailName": name, "vip": vip}

@@ -85,6 +85,11 @@ def can_reveal(viewer: Viewer, mailbox: Mailbox) -> bool:
     return mailbox.is_assigned or (can_administer(viewer, mailbox) and not mailbox.vip)
 
 
+def can_renew(viewer: Viewer, mailbox: Mailbox) -> bool:
+    """Whether the viewer may give it a new password: assigned now or administering, who of a VIP one don't see it."""
+    return mailbox.is_assigned or can_administer(viewer, mailbox)
+
+
 def reads_assigned_users(viewer: Viewer, mailbox: Mailbox) -> bool:
     """Whether the viewer may read who is assigned now: administrators and those assigned now."""
     return mailbox.is_assigned or can_administer(viewer, mailbox)

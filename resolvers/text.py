@@ -23,6 +23,7 @@ GROUP_LENGTH = 100
 GROUPS = 100
 LANGUAGE_LENGTH = 64
 PASSWORD_LENGTHS = (12, 128)
+REQUEST_ID_LENGTH = 64
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -81,6 +82,13 @@ def line(text: str, path: list[str], *, most: int = LINE_LENGTH) -> str:
     if any(unicodedata.category(character) in _CONTROLS or character in _DIRECTIONS for character in trimmed):
         _refuse("Control and direction-changing characters and line breaks are not allowed.", path)
     return trimmed
+
+
+def request_id(text: str, path: list[str]) -> str:
+    """Return what a client calls a request, as it came: 1 to 64 printable characters."""
+    if not 1 <= len(text) <= REQUEST_ID_LENGTH or not text.isprintable():
+        _refuse(f"It has 1 to {REQUEST_ID_LENGTH} printable characters.", path)
+    return text
 
 
 def own_address(text: str, path: list[str], *, plus: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from resolvers import assignments, mailbox_events, mailbox_settings, mailboxes
+from resolvers import assignments, mailbox_events, mailbox_settings, mailboxes, password_knowledge
 from resolvers.mailboxes import Mailbox as MailboxRecord
 from resolvers.node_ids import NodeKind
 from schema.activity import Activity, activities_of_mailbox
@@ -20,6 +20,7 @@ from schema.payloads import Answers, Payload
 from schema.permissions import (
     AdministersAgencyOrIsAssigned,
     ReadsPeriodsOfMailbox,
+    RevealsPasswordOfMailbox,
     null_unless,
     signed_in,
 )
@@ -70,6 +71,16 @@ def _events(
     return mailbox_events.of_mailbox(info.context.request, root, arguments(first, after, last, before))
 
 
+async def _password_changed_at(root: strawberry.Parent[MailboxRecord], info: Info) -> datetime | None:
+    found = await password_knowledge.of_mailbox(info.context.request, root)
+    return None if found is None else found.changed_at
+
+
+async def _password_rotation_recommended(root: strawberry.Parent[MailboxRecord], info: Info) -> bool:
+    found = await password_knowledge.of_mailbox(info.context.request, root)
+    return found is not None and found.is_renewal_recommended
+
+
 def _viewer_can_administer(root: strawberry.Parent[MailboxRecord], info: Info) -> bool:
     return mailboxes.can_administer(info.context.request.signed_in(), root)
 
@@ -111,6 +122,20 @@ class Mailbox(Node):
     )
     automatic_booking: bool = strawberry.field(
         description="Whether what it receives is to be booked without somebody reading it."
+    )
+    password_changed_at: datetime | None = strawberry.field(
+        resolver=_password_changed_at,
+        description=(
+            "When its password was made; null also while it has none. Those who may reveal the password, as the one below."
+        ),
+        extensions=null_unless(RevealsPasswordOfMailbox()),
+    )
+    password_rotation_recommended: bool | None = strawberry.field(
+        resolver=_password_rotation_recommended,
+        description=(
+            "True while the current password was shown or sent by somebody who may not reveal it now."
+        ),
+        extensions=null_unless(RevealsPasswordOfMailbox()),
     )
     assigned_users: Connection[User] | None = strawberry.field(
         resolver=_assigned_users,

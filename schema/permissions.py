@@ -87,6 +87,14 @@ class ReadsPeriodsOfMailbox(Permission):
         return mailboxes.reads_periods(viewer, source)
 
 
+class RevealsPasswordOfMailbox(Permission):
+    """The viewer is assigned to this mailbox now or, where it is not VIP, an administrator of its agency."""
+
+    def allows(self, viewer: Viewer, source: Any) -> bool:
+        """Ask the mailbox."""
+        return mailboxes.can_reveal(viewer, source)
+
+
 class _NullUnless(PermissionExtension):
     def __init__(self, permission: Permission) -> None:
         super().__init__([permission], use_directives=False, fail_silently=True)

@@ -18,6 +18,7 @@ from schema.failures import presented
 from schema.mailbox import Mailbox, MailboxMutation, MailboxQuery
 from schema.mailbox_event import MailboxEvent
 from schema.node import NodeQuery
+from schema.password import PasswordMutation
 from schema.scalars import DATE_TIME
 from schema.session import SessionMutation
 from schema.user import User, UserMutation, UserQuery
@@ -40,7 +41,13 @@ class Query(UserQuery, AgencyQuery, MailboxQuery, ActivityQuery, NodeQuery):
     description="What can be changed. Errors that the caller can act on are in the payload; then nothing was changed."
 )
 class Mutation(
-    SessionMutation, UserMutation, AgencyMutation, MailboxMutation, AssignmentMutation, ActivityMutation
+    SessionMutation,
+    UserMutation,
+    AgencyMutation,
+    MailboxMutation,
+    AssignmentMutation,
+    PasswordMutation,
+    ActivityMutation,
 ):
     """Every subject's mutations."""
 

@@ -40,6 +40,7 @@ from models.tables import (
 )
 from resolvers.request import Request, Viewer
 from tests.databases import Template, fresh_database
+from tests.surroundings import services
 
 TABLES = (
     "agencies",
@@ -51,6 +52,10 @@ TABLES = (
     "mailboxes",
     "assignments",
     "mailbox_events",
+    "mailbox_passwords",
+    "mailbox_password_knowers",
+    "mailbox_renewals",
+    "session_endings",
     "mails",
     "mail_mailboxes",
     "bookings",
@@ -220,8 +225,7 @@ async def period(
 
 async def request(database: Database, who: User | None) -> Request:
     """A request of a user who has just signed in; of nobody where there is none."""
-    services = cast("Any", None)
-    return Request(database, services, None if who is None else await viewer(who), "192.0.2.7")
+    return Request(database, services(), None if who is None else await viewer(who), "192.0.2.7")
 
 
 async def viewer(who: User) -> Viewer:

@@ -5,7 +5,20 @@ from typing import Any, cast
 
 import orjson
 
-from models.tables import Agency, AuditEvent, Mailbox, MailboxEvent, MailboxEventKind, Role, User
+from models import clock, mailbox_passwords
+from models.database import Database, Unit
+from models.mailbox_passwords import NewPassword
+from models.seals import Seals
+from models.tables import (
+    Agency,
+    AuditEvent,
+    Mailbox,
+    MailboxEvent,
+    MailboxEventKind,
+    MailboxPasswordKnower,
+    Role,
+    User,
+)
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 
@@ -60,3 +73,20 @@ async def events(mailbox: Mailbox) -> list[tuple[MailboxEventKind, Any]]:
     """The kinds of a mailbox's events and who did it, oldest first."""
     rows = await MailboxEvent.filter(mailbox_id=mailbox.id).order_by("at")
     return [(row.kind, cast("Any", row).user_id) for row in rows]
+
+
+async def new_password(database: Database, seals: Seals, mailbox: Mailbox, version: int = 1) -> str:
+    """Give the mailbox a password, past the product's own ways, and return it."""
+    new = NewPassword.make()
+
+    async def work(unit: Unit) -> None:
+        await mailbox_passwords.store(unit, seals, cast("Any", mailbox), version, new, at=clock.now())
+
+    await database.transact(work)
+    return new.password
+
+
+async def knowers(mailbox: Mailbox) -> set[tuple[int, Any]]:
+    """Which version of the mailbox's password was shown or sent by whom."""
+    rows = await MailboxPasswordKnower.filter(mailbox_id=mailbox.id)
+    return {(row.version, cast("Any", row).user_id) for row in rows}

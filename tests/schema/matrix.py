@@ -42,6 +42,7 @@ def row(cells: str) -> Row:
 OF_THE_AGENCY = row("   -                value      value      value          -                -")
 ADMINISTRATORS = row("  -                null       null       value          -                -")
 ALSO_CONCERNED = row("  -                null       value      value          -                -")
+CONCERNED_ALONE = row(" -                null       value      null           -                -")
 ADMINISTRATORS_ONLY = row("-             -          -          value          -                -")
 NOT_STRANGERS = row("   -                -          value      value          -                -")
 CONCERNED_ONLY = row("  -                -          value      -              -                -")
@@ -51,6 +52,7 @@ SIGNED_IN = row("       UNAUTHENTICATED  value      value      value          va
 ONE_OF_THE_AGENCY = row("UNAUTHENTICATED value      value      value          null             null")
 
 BY_ADMINISTRATORS = row("UNAUTHENTICATED FORBIDDEN  FORBIDDEN  done           NOT_FOUND        NOT_FOUND")
+BY_ADMINISTRATORS_AND_ASSIGNED = row("UNAUTHENTICATED FORBIDDEN done done NOT_FOUND NOT_FOUND")
 ALSO_BY_ONESELF = row(" UNAUTHENTICATED  FORBIDDEN  done       done           NOT_FOUND        NOT_FOUND")
 BY_ANYBODY = row("      done             done       done       done           done             done")
 BY_THE_SIGNED_IN = row("UNAUTHENTICATED  done       done       done           done             done")
@@ -135,12 +137,25 @@ PROBES = (
     node(
         "Mailbox",
         "desk",
-        {**MAILBOX_FIELDS, "assignedUsers": ALSO_CONCERNED, **rows("assignments events", ADMINISTRATORS)},
+        {
+            **MAILBOX_FIELDS,
+            "assignedUsers": ALSO_CONCERNED,
+            **rows("assignments events", ADMINISTRATORS),
+            **rows("passwordChangedAt passwordRotationRecommended", ALSO_CONCERNED),
+        },
     ),
     node("MailboxAssignment", "deskPeriod", rows("id user mailbox from until", ADMINISTRATORS_ONLY)),
     node("MailboxEvent", "deskEvent", rows("id kind at user", ADMINISTRATORS_ONLY)),
-    # A VIP mailbox: those assigned now read all of it.
-    node("Mailbox", "chef", {**MAILBOX_FIELDS, **rows("assignedUsers assignments events", ALSO_CONCERNED)}),
+    # A VIP mailbox: those assigned now read all of it, and they alone what concerns its password.
+    node(
+        "Mailbox",
+        "chef",
+        {
+            **MAILBOX_FIELDS,
+            **rows("assignedUsers assignments events", ALSO_CONCERNED),
+            **rows("passwordChangedAt passwordRotationRecommended", CONCERNED_ALONE),
+        },
+    ),
     node("MailboxAssignment", "chefPeriod", rows("id user mailbox from until", NOT_STRANGERS)),
     node("MailboxEvent", "chefEvent", rows("id kind at user", NOT_STRANGERS)),
     # Entries that are not guarded: by read level, which is ALL here.
@@ -162,6 +177,10 @@ PROBES = (
 MUTATIONS: dict[str, tuple[str, Row]] = {
     "signIn": ("signIn(login: $login, password: $password)", BY_ANYBODY),
     "refreshSession": ("refreshSession(refreshToken: $refreshToken)", BY_ANYBODY),
+    "revealMailboxPassword": (
+        "revealMailboxPassword(mailboxId: $desk, currentPassword: $password)",
+        BY_ADMINISTRATORS_AND_ASSIGNED,
+    ),
     "signOut": ("signOut", BY_THE_SIGNED_IN),
     "changePassword": (
         'changePassword(currentPassword: $password, newPassword: "a new long password")',
@@ -192,6 +211,10 @@ MUTATIONS: dict[str, tuple[str, Row]] = {
             'sender: "buyer@web.example", recipients: [], subject: "", text: ""})'
         ),
         row("UNAUTHENTICATED FORBIDDEN done FORBIDDEN NOT_FOUND NOT_FOUND"),
+    ),
+    "generateMailboxPassword": (
+        "generateMailboxPassword(mailboxId: $chef)",
+        BY_ADMINISTRATORS_AND_ASSIGNED,
     ),
     "unassignUser": ("unassignUser(mailboxId: $desk, userId: $ben)", BY_ADMINISTRATORS),
     "setModule": (
@@ -244,6 +267,8 @@ STRUCTURE: dict[str, set[str]] = {
     "RateLimitedError": {*ERROR, "retryAfter"},
     "AgencyPayload": {"agency", "errors"},
     "BookMailPayload": {"activities", "errors"},
+    "GenerateMailboxPasswordPayload": {"mailbox", "effective", "errors"},
+    "RevealMailboxPasswordPayload": {"password", "errors"},
     "ChangePasswordPayload": {"errors"},
     "MailboxAssignmentPayload": {"assignment", "errors"},
     "MailboxPayload": {"mailbox", "errors"},

@@ -15,6 +15,7 @@ from resolvers.request import Request
 from resolvers.services import Services
 from resolvers.tokens import TokenPair
 from tests import storage
+from tests.resolvers.offices import new_password
 from tests.resolvers.signing_in import PASSWORD, person
 from tests.schema.asking import Asking
 
@@ -105,6 +106,7 @@ async def build(asking: Asking) -> World:
         ids[f"{local}Period"] = encode(NodeKind.MAILBOX_ASSIGNMENT, past.id)
         switched = await asking.data(boss, SWITCH, box=ids[local], vip=local == "chef")
         assert switched == {"setMailboxActive": {"errors": []}, "setMailboxVip": {"errors": []}}
+        await new_password(asking.database, asking.services.seals, box)
         event = await MailboxEvent.filter(mailbox_id=box.id).first()
         assert event is not None
         ids[f"{local}Event"] = encode(NodeKind.MAILBOX_EVENT, event.id)
