@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import argon2
 import pytest
 
-from models import clock
+from models import clock, mailbox_passwords
 from models.database import Database
 from models.tables import (
     Activity,
@@ -18,6 +19,7 @@ from models.tables import (
     AuditEvent,
     Mailbox,
     MailboxEventKind,
+    MailboxPassword,
     Module,
     ModuleName,
     Role,
@@ -40,8 +42,9 @@ from resolvers.errors import (
 from resolvers.node_ids import NodeKind, encode
 from resolvers.request import Request
 from tests import storage
-from tests.resolvers.offices import Office, audited, box_id, events, user_id
+from tests.resolvers.offices import Office, audited, box_id, events, knowers, user_id
 from tests.storage import LONG_AGO, contents
+from tests.surroundings import SEALS
 
 pytestmark = pytest.mark.asyncio
 
@@ -139,6 +142,11 @@ async def test_a_new_mailbox_has_nobody_assigned(database: Database) -> None:
     assert row.fold_search == "info@nord.example\ninfo"
     assert await Assignment.all().count() == 0
     assert await events(row) == []
+    stored = await MailboxPassword.get(mailbox_id=made.id)
+    assert (stored.version, stored.changed_at) == (1, row.last_moment)
+    secret = mailbox_passwords.opened(SEALS, stored.sealed, made.address, 1)
+    assert argon2.PasswordHasher().verify(stored.hash, secret)
+    assert await knowers(row) == set()
     assert await audited("mailbox.create") == [
         {
             "actor": office.boss.id,
