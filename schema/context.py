@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import strawberry
 
+from execution.limits import Limits
 from resolvers.request import Request
 from resolvers.tokens import TokenPair
 from schema.documents import Operation
@@ -37,13 +38,15 @@ class CookieJar:
 class Context:
     """One operation's context. Without `cookies` the client can't keep any: a WebSocket, a foreign page.
 
-    `operation` is known once the document was validated.
+    `operation` is known once the document was validated, `cost` once it was parsed: what was counted of it.
     """
 
     request: Request
     cookies: CookieJar | None = None
     introspection: bool = True
     operation: Operation | None = None
+    limits: Limits = field(default_factory=Limits)
+    cost: dict[str, int] | None = None
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
+from execution.documents import Documents, Prepared
 from schema.activity import Activity, ActivityMutation, ActivityQuery, ActivitySubscription
 from schema.agency import Agency, AgencyMutation, AgencyQuery
 from schema.assignment import AssignmentMutation, MailboxAssignment
@@ -20,14 +20,13 @@ from schema.mailbox_event import MailboxEvent
 from schema.node import NodeQuery
 from schema.password import PasswordMutation
 from schema.scalars import DATE_TIME
+from schema.secret_bearing import bearers
 from schema.session import SessionMutation
 from schema.user import User, UserMutation, UserQuery
 
 if TYPE_CHECKING:
     from graphql import GraphQLError
     from strawberry.types import ExecutionContext
-
-DOCUMENTS_KEPT = 500
 
 
 @strawberry.type(
@@ -64,7 +63,11 @@ NODE_TYPES = (User, Agency, Mailbox, MailboxAssignment, MailboxEvent, Activity)
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema, with errors as clients may see them."""
+    """Strawberry's schema, with limits on what is asked, and errors as clients may see them."""
+
+    def __init__(self, query: type, **named: Any) -> None:
+        super().__init__(query, extensions=[Prepared, OneOperation], **named)
+        self.documents = Documents(self._schema, secrets=bearers(named.get("mutation")))
 
     def process_errors(
         self,
@@ -84,9 +87,4 @@ schema = Schema(
     subscription=Subscription,
     types=[*NODE_TYPES, *ERROR_TYPES],
     config=StrawberryConfig(scalar_map={datetime: DATE_TIME}, disable_field_suggestions=True),
-    extensions=[
-        lambda: ParserCache(maxsize=DOCUMENTS_KEPT),
-        lambda: ValidationCache(maxsize=DOCUMENTS_KEPT),
-        OneOperation,
-    ],
 )

@@ -17,6 +17,7 @@ from schema.context import CookieJar, Info
 from schema.enums import SessionKind
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
+from schema.secret_bearing import BEARS_SECRET
 from schema.user import User
 
 
@@ -134,6 +135,7 @@ class SessionMutation:
 
     sign_in: SignInPayload = strawberry.field(
         resolver=_sign_in,
+        metadata=BEARS_SECRET,
         description=(
             "Opens a session. With newPassword it changes the password first, and ends the user's other sessions; "
             "a password that somebody else set wants that (PASSWORD_CHANGE_REQUIRED). "
@@ -148,6 +150,7 @@ class SessionMutation:
     )
     refresh_session: SignInPayload = strawberry.field(
         resolver=_refresh_session,
+        metadata=BEARS_SECRET,
         description=(
             "Trades a refresh token (null: the cookie's) for a new pair. It works once; the same again within 30 "
             "seconds, its successor unused, gives a new pair, later it ends the session."
@@ -156,6 +159,7 @@ class SessionMutation:
     )
     change_password: ChangePasswordPayload = strawberry.field(
         resolver=_change_password,
+        metadata=BEARS_SECRET,
         description=(
             "Changes the viewer's own password, and ends the viewer's other sessions. "
             "WRONG_PASSWORD where the current one is not right."

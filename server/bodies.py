@@ -16,11 +16,12 @@ LARGEST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A document, its variables, and which of its operations is meant."""
+    """A document, its variables, and which of its operations is meant. With `tells_cost` the answer says what was counted."""
 
     query: str = field(repr=False)
     variables: dict[str, Any] | None = field(repr=False)
     operation_name: str | None
+    tells_cost: bool = False
 
 
 async def read_body(request: Request) -> bytes:
@@ -67,9 +68,10 @@ def asked(body: object) -> Asked:
         raise _bad("variables is an object or null.")
     if name is not None and not isinstance(name, str):
         raise _bad("operationName is a text or null.")
-    if not isinstance(body.get("extensions"), dict | None):
+    extensions = body.get("extensions")
+    if not isinstance(extensions, dict | None):
         raise _bad("extensions is an object or null.")
-    return Asked(query, variables, name)
+    return Asked(query, variables, name, tells_cost=(extensions or {}).get("cost") is True)
 
 
 def _bad(message: str) -> RefusedError:

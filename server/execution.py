@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ async def execute(runtime: Runtime, asked: Asked, context: Context) -> Executed:
     except Exception as error:  # noqa: BLE001 (a client gets an answer whatever happens)
         done = executed_of(ExecutionResult(data=None, errors=[_crash(error)]))
     else:
-        done = executed_of(result)
+        done = executed_of(result, cost_of(asked, context))
     account(runtime, context, done, time.perf_counter() - began)
     return done
 
@@ -87,7 +88,15 @@ def account(runtime: Runtime, context: Context, done: Executed, seconds: float) 
     )
 
 
-def executed_of(result: ExecutionResult) -> Executed:
+def cost_of(asked: Asked, context: Context) -> dict[str, Any]:
+    """Return the answer's `extensions`: what was counted and what is allowed, where the client asks for it."""
+    if not asked.tells_cost or context.cost is None:
+        return {}
+    allowed = {name: getattr(context.limits, name) for name in context.cost}
+    return {"cost": {"counted": context.cost, "allowed": allowed}}
+
+
+def executed_of(result: ExecutionResult, extensions: Mapping[str, Any] | None = None) -> Executed:
     """Return what a client is sent of a result."""
     errors = result.errors
     # An error without a path is one of the request: nothing was executed, and there is no data to speak of.
@@ -95,6 +104,8 @@ def executed_of(result: ExecutionResult) -> Executed:
     body: dict[str, Any] = {} if refused else {"data": result.data}
     if errors:
         body["errors"] = [error.formatted for error in errors]
+    if extensions:
+        body["extensions"] = extensions
     codes = [str((error.extensions or {}).get("code")) for error in errors or ()]
     return Executed(body, codes, refused)
 

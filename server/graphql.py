@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from execution.limits import LIMIT_EXCEEDED
 from models.database import DatabaseUnavailableError
 from resolvers.request import Request as Asking
 from schema.context import Context
@@ -37,6 +38,8 @@ from server.playground import playground_page
 from server.runtime import Runtime
 
 METHODS = "GET, POST, OPTIONS"
+REFUSED = frozenset({BAD_REQUEST, LIMIT_EXCEEDED})
+"""Codes of what is 400 as `application/json` too: GraphQL itself has nothing against it."""
 
 
 class GraphQLOverHttp:
@@ -100,12 +103,13 @@ class GraphQLOverHttp:
             ),
             cookies=jar,
             introspection=self._settings.introspection,
+            limits=self._settings.limits,
         )
         done = await execute(self._runtime, wanted, context)
         status, headers = 200, {}
         if UNAVAILABLE in done.codes:
             status, headers = 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        elif done.refused and (kind == GRAPHQL or BAD_REQUEST in done.codes):
+        elif done.refused and (kind == GRAPHQL or REFUSED.intersection(done.codes)):
             status = 400
         response = respond(done.body, status, kind, headers)
         if jar is not None:

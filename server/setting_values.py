@@ -12,6 +12,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
+from execution.limits import NAMES as LIMIT_NAMES
+from execution.limits import Limits
 from mail.servers import MailServer
 from models.database import DatabaseUrl, DatabaseUrlError
 from models.keys import KeyRing, KeyRingError
@@ -86,6 +88,17 @@ def switch(text: str) -> bool:
     if text not in {"on", "off"}:
         raise Expected("on or off")
     return text == "on"
+
+
+def limits(text: str) -> Limits:
+    """Read `NAME=NUMBER,…`; a limit that is not named keeps its default."""
+    found: dict[str, int] = {}
+    for each in text.split(","):
+        name, _, number = (part.strip() for part in each.partition("="))
+        if name not in LIMIT_NAMES or name in found or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
+            raise Expected(f"NAME=NUMBER,… with each of these once at most: {', '.join(LIMIT_NAMES)}")
+        found[name] = int(number)
+    return Limits(**found)
 
 
 def log_format(text: str) -> Literal["text", "json"]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from execution.limits import Limits
 from mail.servers import MailServer, MailServers
 from models.database import DatabaseUrl
 from models.keys import KeyRing
@@ -52,6 +53,7 @@ NAMES = (
     "LOG_FORMAT",
     "GRAPHIQL",
     "INTROSPECTION",
+    "LIMITS",
 )
 NOT_YET = ("LMTP_LISTEN", "EVENTS_URL")
 RINGS = ("SEALING_KEYS", "TOKEN_KEYS")
@@ -91,6 +93,7 @@ class Settings:
     log_format: Literal["text", "json"]
     graphiql: bool
     introspection: bool
+    limits: Limits
 
     @property
     def embedded(self) -> bool:
@@ -166,6 +169,7 @@ class _Reader:
             log_format=read("LOG_FORMAT", values.log_format, _log_format()),
             graphiql=read("GRAPHIQL", values.switch, default=True),
             introspection=read("INTROSPECTION", values.switch, default=True),
+            limits=read("LIMITS", values.limits, Limits()),
         )
         if self.problems:
             raise SettingsError(self.problems)

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, cast
 from uuid import UUID
 
 import orjson
-from graphql import GraphQLSyntaxError
+from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types import ExecutionResult
@@ -34,7 +34,7 @@ from server.answers import BAD_REQUEST, RefusedError
 from server.authentication import bearer_token
 from server.bodies import LARGEST_BYTES, Asked, asked, parse
 from server.cookies import SessionCookies
-from server.execution import Executed, account, executed_of
+from server.execution import Executed, account, cost_of, executed_of
 from server.graphql import remote_address, unavailable
 from server.origins import origin_of
 from server.runtime import Runtime
@@ -328,14 +328,14 @@ class Socket:
         try:
             async with contextlib.aclosing(results):
                 async for result in results:
-                    last = executed_of(result)
+                    last = executed_of(result, cost_of(wanted, context))
                     operation.is_over = last.refused
                     await self._deliver(name, last)
             if not last.refused:
                 operation.is_over = True
                 await self._send({"type": "complete", "id": name})
-        except GraphQLSyntaxError as error:
-            # The parser's cache raises what the parser itself would have made a result of.
+        except GraphQLError as error:
+            # What does not parse, and what asks for too much, is raised before there is a result.
             last = executed_of(ExecutionResult(data=None, errors=[presented(error)]))
             operation.is_over = True
             await self._deliver(name, last)
@@ -355,7 +355,8 @@ class Socket:
             viewer=viewer,
             remote_address=remote_address(self._websocket),
         )
-        return Context(asking, introspection=self._runtime.settings.introspection)
+        settings = self._runtime.settings
+        return Context(asking, introspection=settings.introspection, limits=settings.limits)
 
     async def _deliver(self, name: str, done: Executed) -> None:
         """Send a result, or close where the client has to come back for the rest."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from execution.limits import NAMES, Limits
 from mail.servers import MailServer
 from server.setting_values import SmtpServer
 from server.settings import Settings, SettingsError
@@ -19,6 +20,7 @@ URL = "http://HOST[:PORT] or https://HOST[:PORT], with a path perhaps"
 SMTP = "smtp://, smtp+starttls:// or smtps:// and [USER:PASSWORD@]HOST:PORT"
 DATABASE = "sqlite:///ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
 RING = "id:base64-of-32-bytes,…"
+LIMITS = "NAME=NUMBER,… with each of these once at most: " + ", ".join(NAMES)
 
 
 def load(folder: Path, **settings: str) -> Settings:
@@ -65,6 +67,7 @@ def test_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.log_format == "json"
     assert settings.graphiql
     assert settings.introspection
+    assert settings.limits == Limits()
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
@@ -89,7 +92,9 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         LOG_FORMAT="text",
         GRAPHIQL="off",
         INTROSPECTION="off",
+        LIMITS="depth=7, cost=1000",
     )
+    assert settings.limits == Limits(depth=7, cost=1000)
     assert not settings.embedded
     assert (settings.database_url.password, settings.database_url.port) == ("s3cret/", 5433)
     assert settings.sealing_keys.text() == sealing
@@ -253,6 +258,12 @@ def test_nothing_secret_is_shown(tmp_path: Path) -> None:
         ("LOG_FORMAT", "xml", "text or json"),
         ("GRAPHIQL", "1", "on or off"),
         ("INTROSPECTION", "", "on or off"),
+        ("LIMITS", "", LIMITS),
+        ("LIMITS", "depth", LIMITS),
+        ("LIMITS", "depth=0", LIMITS),
+        ("LIMITS", "depth=1.5", LIMITS),
+        ("LIMITS", "depth=1,depth=2", LIMITS),
+        ("LIMITS", "depht=7", LIMITS),
         ("ENV_FILE", "/nowhere/at/all", "a readable text file"),
         ("TOKEN_KEYS_FILE", "/nowhere/at/all", "the path of a readable text file"),
     ],

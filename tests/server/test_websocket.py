@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -23,7 +22,6 @@ from resolvers import sessions
 from resolvers.events import WAITING_EVENTS, EventsLostError
 from schema import schema as postfach
 from schema.context import Info
-from schema.documents import OneOperation
 from schema.root import Schema
 from server import session_watch, websocket
 from server.serving import HttpServer, config_of
@@ -87,7 +85,6 @@ OWN = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    extensions=[ParserCache, ValidationCache, OneOperation],
 )
 
 

@@ -1,0 +1,1 @@
+"""How an operation runs: what is counted before it costs anything, and what is kept. Speaks GraphQL and nothing of mail."""

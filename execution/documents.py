@@ -1,0 +1,165 @@
+"""Documents between their text and their execution: measured, parsed and validated once, and kept for the next time.
+
+What is kept is bounded by the bytes that it takes, and by nothing that a client could choose.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
+
+from execution.limits import Limits, exceeded
+from execution.measure import Measure, Measured, Sizes, longest_list
+
+if TYPE_CHECKING:
+    from strawberry.types import ExecutionContext
+
+KEPT_BYTES = 64 * 1024 * 1024
+TOKEN_BYTES = 800
+"""What a token takes as a part of a parsed document, more or less."""
+CHARACTER_BYTES = 4
+PAGES_KEPT = 16
+"""How many measurements of one document are kept: each size of a page is one."""
+_TOO_MANY_TOKENS = "Document contains more than"
+
+
+@dataclass(slots=True)
+class Document:
+    """A document that was parsed, what GraphQL's own rules found wrong with it, and what was counted."""
+
+    parsed: DocumentNode
+    errors: list[GraphQLError]
+    bytes: int
+    used: tuple[str, ...] = ()
+    measured: dict[tuple[Any, ...], list[Measured]] = field(default_factory=dict)
+
+
+class Documents:
+    """Prepares documents for one schema. `secrets` are the mutations of which a request has one at most."""
+
+    def __init__(
+        self, schema: GraphQLSchema, *, secrets: Iterable[str] = (), kept_bytes: int = KEPT_BYTES
+    ) -> None:
+        self._schema = schema
+        self._sizes = Sizes.of(schema)
+        self._secrets = frozenset(secrets)
+        self._most = kept_bytes
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+        self.bytes = 0
+
+    def prepare(
+        self, text: str, variables: Mapping[str, Any] | None, limits: Limits, rules: tuple[Any, ...]
+    ) -> tuple[Document, list[Measured]]:
+        """Return the document and what each of its operations counts.
+
+        Raises the error of the limit that is exceeded, or of what does not parse. What GraphQL's rules have against it is in the
+        document's `errors`.
+        """
+        given = variables or {}
+        known = self._kept.get(text)
+        if known is not None:
+            self._kept.move_to_end(text)
+            measured = self._measured(known, given)
+            _check(known, measured, given, limits)
+            return known, measured
+        parsed = _parse(text, limits)
+        document = Document(parsed, [], len(text) * CHARACTER_BYTES + parsed.token_count * TOKEN_BYTES)
+        measured = self._measured(document, given)
+        _check(document, measured, given, limits)
+        document.errors = validate_document(self._schema, parsed, rules)
+        if not document.errors:
+            self._keep(text, document)
+        return document, measured
+
+    def _measured(self, document: Document, given: Mapping[str, Any]) -> list[Measured]:
+        key = tuple(_size(given.get(name)) for name in document.used)
+        found = document.measured.get(key) if document.measured else None
+        if found is None:
+            measure = Measure(self._schema, document.parsed, given, secrets=self._secrets, sizes=self._sizes)
+            found = measure.operations
+            document.used = tuple(sorted(measure.used))
+            if len(document.measured) < PAGES_KEPT:
+                document.measured[tuple(_size(given.get(name)) for name in document.used)] = found
+        return found
+
+    def _keep(self, text: str, document: Document) -> None:
+        if document.bytes > self._most:
+            return
+        self._kept[text] = document
+        self.bytes += document.bytes
+        while self.bytes > self._most:
+            self.bytes -= self._kept.popitem(last=False)[1].bytes
+
+
+def _size(value: object) -> object:
+    """Return what a variable's value does to what is counted."""
+    if isinstance(value, list):
+        return len(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _parse(text: str, limits: Limits) -> DocumentNode:
+    if len(text) > limits.characters:
+        raise exceeded("characters", len(text), limits.characters)
+    try:
+        return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.comments)
+    except GraphQLSyntaxError as error:
+        if not error.message.startswith(f"Syntax Error: {_TOO_MANY_TOKENS}"):
+            raise
+        # Reading ends at the first one too many.
+        name = "comments" if error.message.endswith("comments. Parsing aborted.") else "tokens"
+    allowed: int = getattr(limits, name)
+    raise exceeded(name, allowed + 1, allowed)
+
+
+def _check(
+    document: Document, measured: Iterable[Measured], given: Mapping[str, Any], limits: Limits
+) -> None:
+    for operation in measured:
+        limits.check(operation.counted)
+    if given:
+        declared = {
+            variable.variable.name.value
+            for each in document.parsed.definitions
+            for variable in getattr(each, "variable_definitions", None) or ()
+        }
+        longest = longest_list(value for name, value in given.items() if name in declared)
+        limits.check({"list_items": longest})
+
+
+class Prepared(SchemaExtension):
+    """Has Strawberry execute what `Documents` prepared. The context carries `limits`, and is told the `cost`.
+
+    Goes first into a schema's extensions, before whatever else looks at a document.
+    """
+
+    def on_parse(self) -> Iterator[None]:
+        """Take the parsed document. Raises a GraphQLError where a limit is exceeded or the text does not parse."""
+        execution = self.execution_context
+        document, measured = self._prepare(execution)
+        execution.graphql_document = document.parsed
+        execution.context.cost = _cost(measured, execution.operation_name)
+        self._errors = document.errors
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Tell what GraphQL's own rules found."""
+        self.execution_context.pre_execution_errors = [*self._errors]
+        yield
+
+    @staticmethod
+    def _prepare(execution: ExecutionContext) -> tuple[Document, list[Measured]]:
+        documents: Documents = execution.schema.documents  # type: ignore[attr-defined]  # a schema that has them
+        return documents.prepare(
+            execution.query or "", execution.variables, execution.context.limits, execution.validation_rules
+        )
+
+
+def _cost(measured: Iterable[Measured], name: str | None) -> dict[str, int] | None:
+    return next((each.counted for each in measured if each.name == name), None)
