@@ -234,9 +234,9 @@ async def test_statements_do_not_grow_with_the_nesting_or_the_rows(
 ) -> None:
     office = await Office.open()
     people = [office.anna, *[await storage.user(office.agency, f"user{number}") for number in range(4)]]
-    query = f"""{{ mailboxes {{ totalCount pageInfo {{ hasNextPage hasPreviousPage }} nodes {{ {FLAT}
+    query = f"""{{ mailboxes(first: 10) {{ totalCount pageInfo {{ hasNextPage hasPreviousPage }} nodes {{ {FLAT}
       assignedUsers(first: 2) {{ totalCount pageInfo {{ hasNextPage }} nodes {{
-        login mailboxes {{ totalCount nodes {{ {FLAT} assignedUsers {{ nodes {{ login }} }} }} }}
+        login mailboxes(first: 10) {{ totalCount nodes {{ {FLAT} assignedUsers {{ nodes {{ login }} }} }} }}
       }} }}
       assignments {{ totalCount nodes {{ user {{ login }} mailbox {{ {FLAT} }} }} }}
       events {{ totalCount nodes {{ kind user {{ login }} }} }}
