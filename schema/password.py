@@ -13,6 +13,7 @@ from schema.context import Info
 from schema.mailbox import Mailbox
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
+from schema.secret_bearing import BEARS_SECRET
 
 
 @strawberry.type(description="A mailbox's password, for the viewer's eyes.")
@@ -70,6 +71,7 @@ class PasswordMutation:
 
     reveal_mailbox_password: RevealMailboxPasswordPayload = strawberry.field(
         resolver=_reveal_mailbox_password,
+        metadata=BEARS_SECRET,
         description=(
             "Shows the mailbox's password to the viewer, who proves themself with their own (WRONG_PASSWORD). Users assigned "
             "now and, where the mailbox is not VIP, administrators. Asked ten times by a viewer or twenty times at a "
@@ -79,6 +81,7 @@ class PasswordMutation:
     )
     generate_mailbox_password: GenerateMailboxPasswordPayload = strawberry.field(
         resolver=_generate_mailbox_password,
+        metadata=BEARS_SECRET,
         description=(
             "Makes a new password; the old one is invalid at once. Users assigned now and administrators, who of a VIP "
             "mailbox don't see it. Of several renewals at once one wins (the others: CONFLICT). Repeated with the same "
