@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from models import audit, clock
 from models.tables import UserState
-from resolvers import batches, mailboxes, users
+from resolvers import batches, following, mailboxes, password_knowledge, users
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, NotFoundError
 from resolvers.node_ids import NodeKind, decode_as, encode
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models.database import Unit
+    from resolvers.following import Followed
     from resolvers.mailboxes import Mailbox
-    from resolvers.request import Request
+    from resolvers.request import Request, Viewer
     from resolvers.users import User
 
 
@@ -141,14 +142,22 @@ async def assign(request: Request, mailbox_id: str, user_id: str) -> Assignment:
         await _settle(unit, begun, moment, "assignment.begin", pair.origin)
         return begun
 
-    return await _change(request, mailbox_id, user_id, work)
+    holding = _holding(request, mailbox_id, user_id)
+
+    async def whole(unit: Unit) -> Assignment:
+        return await work(unit, await holding(unit))
+
+    return await request.database.transact(whole)
 
 
-async def unassign(request: Request, mailbox_id: str, user_id: str) -> Assignment:
+async def unassign(
+    request: Request, mailbox_id: str, user_id: str, *, renew_passwords: bool = False
+) -> Followed[Assignment]:
     """End a user's period at a mailbox now; return it, or the last one where it has ended before.
 
-    Raises `NotFoundError` and `ForbiddenError` by the rights of administrators, and `NotFoundError` for a
-    user who was never assigned.
+    Says whether the mailbox's password should be renewed because the user knows it, or renews it then. Raises
+    `NotFoundError` and `ForbiddenError` by the rights of administrators, and `NotFoundError` for a user who was never
+    assigned.
     """
 
     async def work(unit: Unit, pair: _Pair) -> Assignment:
@@ -159,7 +168,15 @@ async def unassign(request: Request, mailbox_id: str, user_id: str) -> Assignmen
             return found
         return await _end(unit, found, pair.last_moment, pair.origin)
 
-    return await _change(request, mailbox_id, user_id, work)
+    async def whole(unit: Unit) -> tuple[Assignment, Viewer, list[Mailbox]]:
+        pair = await holding(unit)
+        ended = await work(unit, pair)
+        known = await password_knowledge.known_by_former(unit, pair.acting, pair.user_id)
+        return ended, pair.acting, [mailbox for mailbox in known if mailbox.id == pair.mailbox_id]
+
+    holding = _holding(request, mailbox_id, user_id, in_turn=renew_passwords)
+    expected = 1 if request.signed_in().administers else 0
+    return await following.change(request, whole, renew=renew_passwords, expected=expected)
 
 
 async def end_all(
@@ -197,18 +214,17 @@ class _Pair:
     """A user and a mailbox of one agency, locked, and who acts."""
 
     origin: _Origin
+    acting: Viewer
     user_id: UUID
     user_state: UserState
     mailbox_id: UUID
     last_moment: datetime
 
 
-async def _change(
-    request: Request,
-    mailbox_id: str,
-    user_id: str,
-    work: Callable[[Unit, _Pair], Awaitable[Assignment]],
-) -> Assignment:
+def _holding(
+    request: Request, mailbox_id: str, user_id: str, *, in_turn: bool = False
+) -> Callable[[Unit], Awaitable[_Pair]]:
+    """Return what locks the two within a unit, for an administrator; `in_turn` takes his or her turn before."""
     member = request.member()
     wanted_mailbox = decode_as(NodeKind.MAILBOX, mailbox_id)
     wanted_user = decode_as(NodeKind.USER, user_id)
@@ -218,13 +234,15 @@ async def _change(
         raise NotFoundError("There is no such user.", ["userId"])
     _, agency_id = member
 
-    async def within(unit: Unit) -> Assignment:
+    async def hold(unit: Unit) -> _Pair:
         await unit.lock_agency(agency_id)
         acting = await acting_user(unit, request)
         # Shared, as the acting user's row is, who may be the same: asking for more of it could deadlock.
         user = await unit.fetch_one(
             "SELECT id, state FROM users WHERE id = $1 AND agency_id = $2 FOR SHARE", wanted_user, agency_id
         )
+        if in_turn:
+            await unit.lock_turn(acting.id)
         mailbox, last_moment = await mailboxes.hold(unit, acting, wanted_mailbox)
         if user is None:
             raise NotFoundError("There is no such user.", ["userId"])
@@ -232,9 +250,9 @@ async def _change(
             raise ForbiddenError("Only administrators assign users.")
         state = UserState(user["state"])
         origin = _Origin(agency_id, acting.id, request.remote_address)
-        return await work(unit, _Pair(origin, user["id"], state, mailbox.id, last_moment))
+        return _Pair(origin, acting, user["id"], state, mailbox.id, last_moment)
 
-    return await request.database.transact(within)
+    return hold
 
 
 async def _last(unit: Unit, pair: _Pair) -> Assignment | None:

@@ -11,13 +11,13 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import UUID, uuid4
 
 from models import audit, clock, guarding, mailbox_passwords
 from models.derived import mailbox_search
 from models.tables import MailboxEventKind, ModuleName
-from resolvers import mailbox_events, mailboxes, modules, text
+from resolvers import following, mailbox_events, mailboxes, modules, password_knowledge, text
 from resolvers.acting import acting_user
 from resolvers.errors import (
     ConfirmationRequiredError,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from models.audit import Detail
     from models.database import Unit
+    from resolvers.following import Followed
     from resolvers.request import Request, Viewer
 
 T = TypeVar("T")
@@ -214,12 +215,17 @@ async def set_active(request: Request, mailbox_id: str, *, active: bool) -> Mail
     return await _change(request, mailbox_id, work)
 
 
-async def set_vip(request: Request, mailbox_id: str, *, vip: bool, confirm: bool) -> Mailbox:
+async def set_vip(
+    request: Request, mailbox_id: str, *, vip: bool, confirm: bool, renew_passwords: bool = False
+) -> Followed[Mailbox]:
     """Switch VIP, and with it the guard over the entries of all e-mails that have the mailbox among theirs.
 
     On needs the agency's module (`ModuleNotEnabledError`). Off opens entries: without `confirm` it raises
     `ConfirmationRequiredError` with their number, also when it is 0; each such asking stays in the audit, and
     after ten of them at a mailbox within ten minutes it raises `RateLimitedError`.
+
+    Says whether the mailbox's password should be renewed because somebody knows it who may not reveal it, as administrators
+    may not once it is VIP; or renews it then.
     """
 
     async def work(held: _Held) -> Mailbox | ConfirmationRequiredError:
@@ -243,11 +249,24 @@ async def set_vip(request: Request, mailbox_id: str, *, vip: bool, confirm: bool
         await held.event(MailboxEventKind.VIP_ON if vip else MailboxEventKind.VIP_OFF)
         return replace(before, vip=vip)
 
-    answer = await _change(request, mailbox_id, work, alone=True)
+    holding = _holding(request, mailbox_id, alone=True)
+
+    async def whole(unit: Unit) -> tuple[Mailbox | ConfirmationRequiredError, Viewer, list[Mailbox]]:
+        held = await holding(unit)
+        if renew_passwords:
+            await unit.lock_turn(held.acting.id)
+        answer = await work(held)
+        if isinstance(answer, ConfirmationRequiredError):
+            return answer, held.acting, []
+        recommended = await password_knowledge.recommended_at(unit, held.acting, held.mailbox.id)
+        return answer, held.acting, recommended
+
+    expected = 1 if vip and request.signed_in().administers else 0
+    followed = await following.change(request, whole, renew=renew_passwords, expected=expected)
     # Only now: an error within the unit would take the asking out of the audit again.
-    if isinstance(answer, ConfirmationRequiredError):
-        raise answer
-    return answer
+    if isinstance(followed.changed, ConfirmationRequiredError):
+        raise followed.changed
+    return cast("Followed[Mailbox]", followed)
 
 
 async def _limit_askings(held: _Held) -> None:
@@ -264,25 +283,33 @@ async def _limit_askings(held: _Held) -> None:
         raise RateLimitedError("Asked too often; try again later.", max(1, math.ceil(wait.total_seconds())))
 
 
-async def _change(
-    request: Request, mailbox_id: str, work: Callable[[_Held], Awaitable[T]], *, alone: bool = False
-) -> T:
-    """Run `work` on a mailbox that the viewer administers; `alone` keeps every other writer out."""
+async def _change(request: Request, mailbox_id: str, work: Callable[[_Held], Awaitable[T]]) -> T:
+    """Run `work` on a mailbox that the viewer administers."""
+    holding = _holding(request, mailbox_id)
+
+    async def within(unit: Unit) -> T:
+        return await work(await holding(unit))
+
+    return await request.database.transact(within)
+
+
+def _holding(request: Request, mailbox_id: str, *, alone: bool = False) -> Callable[[Unit], Awaitable[_Held]]:
+    """Return what locks a mailbox within a unit, for an administrator; `alone` keeps every other writer out."""
     member = request.member()
     wanted = decode_as(NodeKind.MAILBOX, mailbox_id)
     if member is None or wanted is None:
         raise NotFoundError("There is no such mailbox.", ["mailboxId"])
     _, agency_id = member
 
-    async def within(unit: Unit) -> T:
+    async def hold(unit: Unit) -> _Held:
         await unit.lock_agency(agency_id, alone=alone)
         acting = await acting_user(unit, request)
         mailbox, last_moment = await mailboxes.hold(unit, acting, wanted)
         if not mailboxes.can_administer(acting, mailbox):
             raise ForbiddenError("Only administrators change mailboxes.")
-        return await work(_Held(unit, request, acting, mailbox, last_moment))
+        return _Held(unit, request, acting, mailbox, last_moment)
 
-    return await request.database.transact(within)
+    return hold
 
 
 async def _audit(

@@ -58,12 +58,19 @@ async def _load(request: Request, keys: list[UUID]) -> dict[UUID, Knowledge]:
     return {row["mailbox_id"]: Knowledge(row["changed_at"], row["is_recommended"]) for row in rows}
 
 
-async def count_known(request: Request, user_id: UUID) -> int:
-    """Return how many mailboxes have a current password that the user knows, whether he or she may or not."""
+async def count_known(request: Request, user_id: UUID, *, but_assigned: bool = False) -> int:
+    """Return of how many mailboxes of the viewer's agency a user knows the current password.
+
+    Also of those that he or she may reveal; `but_assigned` leaves those out to which he or she is assigned now.
+    """
     row = await request.database.fetch_one(
         "SELECT COUNT(*) AS number FROM mailbox_password_knowers k JOIN mailbox_passwords p "
-        "ON p.mailbox_id = k.mailbox_id AND p.version = k.version WHERE k.user_id = $1",
+        "ON p.mailbox_id = k.mailbox_id AND p.version = k.version WHERE k.user_id = $1 AND k.agency_id = $2 "
+        "AND NOT ($3::boolean AND EXISTS (SELECT 1 FROM assignments a "
+        "WHERE a.mailbox_id = k.mailbox_id AND a.user_id = k.user_id AND a.until IS NULL))",
         user_id,
+        request.signed_in().agency_id,
+        but_assigned,
     )
     return 0 if row is None else int(row["number"])
 

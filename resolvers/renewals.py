@@ -135,6 +135,24 @@ async def renew(
     return moment
 
 
+async def renew_all(
+    unit: Unit, request: Request, acting: Viewer, wanted: list[Mailbox], new: list[NewPassword]
+) -> None:
+    """Give mailboxes that have a password new ones, mailbox by mailbox in the order of their ids.
+
+    Called within a unit that keeps all others from renewing them: it holds the agency's lock alone, or the only mailbox's row.
+    """
+    rows = await unit.fetch(
+        "SELECT m.id, m.last_moment, p.version FROM mailboxes m JOIN mailbox_passwords p ON p.mailbox_id = m.id "
+        "WHERE m.id = ANY($1::uuid[]) ORDER BY m.id FOR NO KEY UPDATE OF m",
+        [mailbox.id for mailbox in wanted],
+    )
+    by_id = {mailbox.id: mailbox for mailbox in wanted}
+    for row, password in zip(rows, new, strict=False):
+        mailbox, version = by_id[row["id"]], row["version"] + 1
+        await renew(unit, request, acting, mailbox, password, version=version, after=row["last_moment"])
+
+
 # ---------------------------------------------------------------- repeated calls
 
 

@@ -13,14 +13,17 @@ from uuid import UUID
 
 from models import audit
 from models.tables import ReadLevel, Role, UserState
-from resolvers import assignments, office_groups, sessions, text, users
+from resolvers import assignments, following, office_groups, password_knowledge, sessions, text, users
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError
+from resolvers.node_ids import NodeKind, decode_as
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from models.database import Unit
+    from resolvers.following import Followed
+    from resolvers.mailboxes import Mailbox
     from resolvers.request import Request, Viewer
     from resolvers.users import User
 
@@ -35,8 +38,12 @@ class Rights:
     agents_log_read_level: ReadLevel | None = None
 
 
-async def set_rights(request: Request, user_id: str, rights: Rights) -> User:
+async def set_rights(
+    request: Request, user_id: str, rights: Rights, *, renew_passwords: bool = False
+) -> Followed[User]:
     """Change a user's role, office groups and read levels, as an administrator.
+
+    Says which mailboxes' passwords should be renewed because the user knows and may not reveal them, or renews them.
 
     Raises `ForbiddenError` for all others, `InvalidInputError` for what can't be, and `ConflictError` where
     the agency's last active administrator would be none any more. What is equal already changes nothing.
@@ -71,12 +78,20 @@ async def set_rights(request: Request, user_id: str, rights: Rights) -> User:
             await _record(unit, request, acting, "user.rights", changed, details)
         return changed
 
-    return await _change(request, user_id, work)
+    async def expected(wanted: UUID) -> int:
+        # Who was an administrator keeps the passwords of mailboxes to which he or she is assigned.
+        demotes = rights.role is Role.USER
+        return await password_knowledge.count_known(request, wanted, but_assigned=True) if demotes else 0
+
+    return await _change(request, user_id, work, renew=renew_passwords, expected=expected)
 
 
-async def set_state(request: Request, user_id: str, state: UserState) -> User:
+async def set_state(
+    request: Request, user_id: str, state: UserState, *, renew_passwords: bool = False
+) -> Followed[User]:
     """Lock, unlock or deactivate a user, as an administrator. The same state again changes nothing.
 
+    Says which mailboxes' passwords should be renewed because the user knows and may not reveal them, or renews them.
     Locking and deactivating end the user's sessions at once; deactivating ends every assignment and is final.
     Raises `ForbiddenError` for all others, and `ConflictError` for a deactivated user and for the agency's
     last active administrator.
@@ -103,26 +118,38 @@ async def set_state(request: Request, user_id: str, state: UserState) -> User:
             await sessions.end_sessions(unit, request.services, user.id)
         return changed
 
-    return await _change(request, user_id, work)
+    async def expected(wanted: UUID) -> int:
+        return 0 if state is UserState.ACTIVE else await password_knowledge.count_known(request, wanted)
+
+    return await _change(request, user_id, work, renew=renew_passwords, expected=expected)
 
 
 async def _change(
     request: Request,
     user_id: str,
     work: Callable[[Unit, Viewer, User, UUID], Awaitable[User]],
-) -> User:
+    *,
+    renew: bool,
+    expected: Callable[[UUID], Awaitable[int]],
+) -> Followed[User]:
     viewer = request.signed_in()
+    wanted = decode_as(NodeKind.USER, user_id)
 
-    async def whole(unit: Unit) -> User:
+    async def whole(unit: Unit) -> tuple[User, Viewer, list[Mailbox]]:
         if viewer.agency_id is not None:
             await unit.lock_agency(viewer.agency_id, alone=True)
         acting = await acting_user(unit, request)
         user = await users.hold(unit, acting, user_id)
         if not acting.administers or user.agency_id is None:
             raise ForbiddenError("Only administrators change rights and states.")
-        return await work(unit, acting, user, user.agency_id)
+        if renew:
+            await unit.lock_turn(acting.id)
+        changed = await work(unit, acting, user, user.agency_id)
+        return changed, acting, await password_knowledge.known_by_former(unit, acting, user.id)
 
-    changed = await request.database.transact(whole)
+    number = await expected(wanted) if renew and viewer.administers and wanted is not None else 0
+    followed = await following.change(request, whole, renew=renew, expected=number)
+    changed = followed.changed
     if changed.id == viewer.id:
         # What the rest of the operation shows follows the rights as they are now.
         request.viewer = None
@@ -133,7 +160,9 @@ async def _change(
                 activity_read_level=changed.activity_read_level,
                 agents_log_read_level=changed.agents_log_read_level,
             )
-    return changed
+        if request.viewer is None or not request.viewer.administers:
+            followed = replace(followed, renewal_recommended=[], passwords_renewed=[])
+    return followed
 
 
 async def _keep_an_administrator(unit: Unit, agency_id: UUID, before: User, after: User) -> None:

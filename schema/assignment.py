@@ -12,7 +12,7 @@ from resolvers.assignments import Assignment as AssignmentRecord
 from resolvers.node_ids import NodeKind
 from schema.context import Info
 from schema.node import Node, loads
-from schema.payloads import Answers, Payload
+from schema.payloads import Answers, FollowedPayload, RenewPasswords, followed
 from schema.permissions import signed_in
 from schema.user import User
 
@@ -50,7 +50,7 @@ class MailboxAssignment(Node):
 
 
 @strawberry.type(description="A period as it is after the mutation.")
-class MailboxAssignmentPayload(Payload):
+class MailboxAssignmentPayload(FollowedPayload):
     """Made by `Answers`."""
 
     assignment: MailboxAssignment | None = strawberry.field(
@@ -66,8 +66,13 @@ async def _assign_user(info: Info, mailbox_id: MailboxId, user_id: UserId) -> An
     return await assignments.assign(info.context.request, mailbox_id, user_id)
 
 
-async def _unassign_user(info: Info, mailbox_id: MailboxId, user_id: UserId) -> Any:
-    return await assignments.unassign(info.context.request, mailbox_id, user_id)
+async def _unassign_user(
+    info: Info, mailbox_id: MailboxId, user_id: UserId, renew_passwords: RenewPasswords = False
+) -> Any:
+    found = await assignments.unassign(
+        info.context.request, mailbox_id, user_id, renew_passwords=bool(renew_passwords)
+    )
+    return followed("assignment", found)
 
 
 @strawberry.type
@@ -86,9 +91,10 @@ class AssignmentMutation:
         resolver=_unassign_user,
         description=(
             "Ends a user's assignment to a mailbox now. Administrators. Of a user who is not assigned any more it "
-            "answers the last period and changes nothing; of one who never was, NOT_FOUND."
+            "answers the last period and changes nothing; of one who never was, NOT_FOUND. Says whether the mailbox's "
+            "password should be renewed because the user knows it, or renews it."
         ),
-        extensions=[*signed_in(), Answers("assignment")],
+        extensions=[*signed_in(), Answers()],
     )
 
 

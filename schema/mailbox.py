@@ -16,7 +16,7 @@ from schema.connections import After, Before, Connection, First, Last, Search, a
 from schema.context import Info
 from schema.mailbox_event import MailboxEvent
 from schema.node import Node, loads
-from schema.payloads import Answers, Payload
+from schema.payloads import Answers, FollowedPayload, RenewPasswords, followed
 from schema.permissions import (
     AdministersAgencyOrIsAssigned,
     ReadsPeriodsOfMailbox,
@@ -242,7 +242,7 @@ class CreateMailboxInput:
 
 
 @strawberry.type(description="A mailbox as it is after the mutation.")
-class MailboxPayload(Payload):
+class MailboxPayload(FollowedPayload):
     """Made by `Answers`."""
 
     mailbox: Mailbox | None = strawberry.field(
@@ -276,8 +276,16 @@ async def _set_mailbox_vip(
         bool | None,
         strawberry.argument(description="That the entries may be opened; only for switching off."),
     ] = False,
+    renew_passwords: RenewPasswords = False,
 ) -> Any:
-    return await mailbox_settings.set_vip(info.context.request, mailbox_id, vip=vip, confirm=bool(confirm))
+    found = await mailbox_settings.set_vip(
+        info.context.request,
+        mailbox_id,
+        vip=vip,
+        confirm=bool(confirm),
+        renew_passwords=bool(renew_passwords),
+    )
+    return followed("mailbox", found)
 
 
 async def _set_mailbox_automatic_booking(
@@ -319,9 +327,10 @@ class MailboxMutation:
         description=(
             "Switches VIP. Administrators. Switching on guards the entries that are already there and needs the module "
             "VIP_MAILBOXES. Switching off opens what the setting hid: without confirm it answers CONFIRMATION_REQUIRED "
-            "and says how many entries; asked ten times within ten minutes, RATE_LIMITED."
+            "and says how many entries; asked ten times within ten minutes, RATE_LIMITED. Says whether the password should "
+            "be renewed because somebody knows and may not reveal it, as administrators may not of a VIP mailbox, or renews it."
         ),
-        extensions=[*signed_in(), Answers("mailbox")],
+        extensions=[*signed_in(), Answers()],
     )
     set_mailbox_automatic_booking: MailboxPayload = strawberry.field(
         resolver=_set_mailbox_automatic_booking,

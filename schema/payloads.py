@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from strawberry.extensions import FieldExtension
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from strawberry.extensions.field_extension import AsyncExtensionResolver
     from strawberry.types.field import StrawberryField
 
+    from resolvers.following import Followed
     from schema.context import Info
+    from schema.mailbox import Mailbox
 
 
 @strawberry.type
@@ -26,6 +28,51 @@ class Payload:
 
     errors: list[UserError] = strawberry.field(
         description="Why nothing was changed; empty when it was done.", default_factory=list
+    )
+
+
+@strawberry.type
+class FollowedPayload(Payload):
+    """What a payload has of a change that may take rights from somebody who knows passwords: `resolvers.following.Followed`."""
+
+    renewal_recommended: list[Annotated[Mailbox, strawberry.lazy("schema.mailbox")]] = strawberry.field(
+        description=(
+            "The mailboxes whose password should be renewed, since somebody from whom the change takes the right to it (or "
+            "an earlier one took it) was shown or sent it. Empty when they were renewed, and where the mutation takes no rights."
+        ),
+        default_factory=list,
+    )
+    passwords_renewed: list[Annotated[Mailbox, strawberry.lazy("schema.mailbox")]] = strawberry.field(
+        description="The mailboxes whose password was renewed with the change, by renewPasswords.",
+        default_factory=list,
+    )
+    renewals_effective: bool | None = strawberry.field(
+        description=(
+            "True once the old passwords of passwordsRenewed fail and their sessions are ended on the mail servers; null when "
+            "nothing was renewed."
+        ),
+        default=None,
+    )
+
+
+RenewPasswords = Annotated[
+    bool | None,
+    strawberry.argument(
+        description=(
+            "Renew the passwords of renewalRecommended in the same step; RATE_LIMITED, and nothing is changed, where one of "
+            "them was renewed ten times or a hundred by the viewer within ten minutes."
+        )
+    ),
+]
+
+
+def followed(name: str, found: Followed[Any]) -> SimpleNamespace:
+    """Return the attributes of a `FollowedPayload` in which what was changed is called `name`."""
+    return SimpleNamespace(
+        **{name: found.changed},
+        renewal_recommended=found.renewal_recommended,
+        passwords_renewed=found.passwords_renewed,
+        renewals_effective=found.renewals_effective,
     )
 
 

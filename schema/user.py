@@ -15,7 +15,7 @@ from schema.connections import After, Before, Connection, First, Last, Search, a
 from schema.context import Info
 from schema.enums import ReadLevel, Role, UserState
 from schema.node import Node, loads
-from schema.payloads import Answers, Payload
+from schema.payloads import Answers, FollowedPayload, RenewPasswords, followed
 from schema.permissions import AdministersAgencyOrIsThatUser, null_unless, signed_in
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class SetUserRightsInput:
 
 
 @strawberry.type(description="A user as he or she is after the mutation.")
-class UserPayload(Payload):
+class UserPayload(FollowedPayload):
     """Made by `Answers`."""
 
     user: User | None = strawberry.field(description="The user; null when there are errors.", default=None)
@@ -235,17 +235,25 @@ async def _set_user_rights(
     info: Info,
     user_id: UserId,
     input: Annotated[SetUserRightsInput, strawberry.argument(description="What changes.")],
+    renew_passwords: RenewPasswords = False,
 ) -> Any:
     rights = Rights(**{name: given(value) for name, value in vars(input).items()})
-    return await user_rights.set_rights(info.context.request, user_id, rights)
+    found = await user_rights.set_rights(
+        info.context.request, user_id, rights, renew_passwords=bool(renew_passwords)
+    )
+    return followed("user", found)
 
 
 async def _set_user_state(
     info: Info,
     user_id: UserId,
     state: Annotated[UserState, strawberry.argument(description="The state from now on.")],
+    renew_passwords: RenewPasswords = False,
 ) -> Any:
-    return await user_rights.set_state(info.context.request, user_id, state)
+    found = await user_rights.set_state(
+        info.context.request, user_id, state, renew_passwords=bool(renew_passwords)
+    )
+    return followed("user", found)
 
 
 async def _set_user_email_name(
@@ -276,18 +284,20 @@ class UserMutation:
         resolver=_set_user_rights,
         description=(
             "Changes role, office groups and read levels. Administrators. "
-            "The last active administrator can't be demoted (CONFLICT)."
+            "The last active administrator can't be demoted (CONFLICT). Says which mailboxes' passwords should be renewed "
+            "because the user knows and may not reveal them, or renews them."
         ),
-        extensions=[*signed_in(), Answers("user")],
+        extensions=[*signed_in(), Answers()],
     )
     set_user_state: UserPayload = strawberry.field(
         resolver=_set_user_state,
         description=(
             "Locks, unlocks or deactivates a user. Administrators. Locking ends the sessions; "
             "deactivating is final and ends the assignments too. "
-            "The last active administrator can't be locked or deactivated (CONFLICT)."
+            "The last active administrator can't be locked or deactivated (CONFLICT). Says which mailboxes' passwords should "
+            "be renewed because the user knows and may not reveal them, or renews them."
         ),
-        extensions=[*signed_in(), Answers("user")],
+        extensions=[*signed_in(), Answers()],
     )
     set_user_email_name: UserPayload = strawberry.field(
         resolver=_set_user_email_name,

@@ -14,6 +14,7 @@ from models.database import Database, Unit
 from models.tables import Assignment, Mailbox, Role, User, UserState
 from resolvers import assignments
 from resolvers.errors import CallerError, ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError
+from resolvers.following import Followed
 from resolvers.node_ids import NodeKind, encode
 from resolvers.request import Request
 from tests import storage
@@ -69,7 +70,7 @@ async def test_unassigning_ends_the_period_now_and_only_once(database: Database)
     period = await storage.period(office.desk, office.anna)
     request = await storage.request(database, office.boss)
     before = clock.now()
-    ended = await assignments.unassign(request, *office.ids)
+    ended = (await assignments.unassign(request, *office.ids)).changed
     assert ended.until is not None
     assert before <= ended.until <= clock.now()
     assert (ended.id, ended.since) == (period.id, LONG_AGO)
@@ -77,7 +78,7 @@ async def test_unassigning_ends_the_period_now_and_only_once(database: Database)
     assert (await Mailbox.get(id=office.desk.id)).last_moment == ended.until
     assert [each["subject"] for each in await audited("assignment.end")] == [("assignment", period.id)]
     stored = await contents(database)
-    assert await assignments.unassign(request, *office.ids) == ended
+    assert (await assignments.unassign(request, *office.ids)).changed == ended
     assert await contents(database) == stored
 
 
@@ -85,7 +86,7 @@ async def test_unassigning_answers_the_last_of_several_periods(database: Databas
     office = await Office.open()
     for start in (0, 20, 10):
         await storage.period(office.desk, office.anna, LONG_AGO + start * DAY, LONG_AGO + (start + 1) * DAY)
-    found = await assignments.unassign(await storage.request(database, office.boss), *office.ids)
+    found = (await assignments.unassign(await storage.request(database, office.boss), *office.ids)).changed
     assert found.since == LONG_AGO + 20 * DAY
 
 
@@ -185,7 +186,7 @@ async def test_moments_at_a_mailbox_go_on_when_the_clock_goes_back(database: Dat
     request = await storage.request(database, office.boss)
     begun = await assignments.assign(request, *office.ids)
     assert begun.since == ahead + clock.MICROSECOND
-    ended = await assignments.unassign(request, *office.ids)
+    ended = (await assignments.unassign(request, *office.ids)).changed
     assert ended.until == ahead + 2 * clock.MICROSECOND
     again = await assignments.assign(request, *office.ids)
     assert again.since == ahead + 3 * clock.MICROSECOND
@@ -222,7 +223,7 @@ async def test_assigning_and_unassigning_at_once_leave_periods_apart(database: D
         change = assignments.assign if number % 4 < 2 else assignments.unassign
         calls.append(change(request, box_id(office.desk), user_id(people[number % 2])))
     answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert all(isinstance(each, assignments.Assignment | NotFoundError) for each in answers)
+    assert all(isinstance(each, assignments.Assignment | Followed | NotFoundError) for each in answers)
     ends = {}
     for who in people:
         periods = await Assignment.filter(user_id=who.id).order_by("since")

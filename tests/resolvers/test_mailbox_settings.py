@@ -404,7 +404,7 @@ async def test_switching_vip_guards_and_opens_the_entries_of_its_emails(database
     request, box = await storage.request(database, office.boss), box_id(office.desk)
 
     on = await mailbox_settings.set_vip(request, box, vip=True, confirm=False)
-    assert on.vip
+    assert on.changed.vip
     assert (await Mailbox.get(id=office.desk.id)).vip
     assert await guarded() == {**start, alone.id: True, both.id: True}
     stored = await contents(database)
@@ -420,7 +420,7 @@ async def test_switching_vip_guards_and_opens_the_entries_of_its_emails(database
     assert [each["entries"] for each in await audited("mailbox.vip_off_asked")] == [2]
 
     off = await mailbox_settings.set_vip(request, box, vip=False, confirm=True)
-    assert not off.vip
+    assert not off.changed.vip
     assert not (await Mailbox.get(id=office.desk.id)).vip
     assert await guarded() == start
     stored = await contents(database)
@@ -488,7 +488,8 @@ async def test_asking_is_limited_for_each_viewer_and_mailbox(
     forbidden = mailbox_settings.set_vip(request, box_id(chef), vip=False, confirm=False)
     await refuse(database, forbidden, ForbiddenError)
     await User.filter(id=office.boss.id).update(role=Role.ADMINISTRATOR)
-    assert not (await mailbox_settings.set_vip(request, box_id(chef), vip=False, confirm=True)).vip
+    off = await mailbox_settings.set_vip(request, box_id(chef), vip=False, confirm=True)
+    assert not off.changed.vip
 
 
 async def test_nobody_asks_more_often_at_once(database: Database) -> None:

@@ -240,6 +240,7 @@ SUBSCRIPTIONS: dict[str, tuple[str, Row]] = {
 CONNECTION = {"edges", "nodes", "pageInfo", "totalCount"}
 EDGE = {"node", "cursor"}
 ERROR = {"code", "message", "path"}
+FOLLOWED = {"renewalRecommended", "passwordsRenewed", "renewalsEffective", "errors"}
 STRUCTURE: dict[str, set[str]] = {
     "PageInfo": {"hasNextPage", "hasPreviousPage", "startCursor", "endCursor"},
     **{
@@ -270,10 +271,10 @@ STRUCTURE: dict[str, set[str]] = {
     "GenerateMailboxPasswordPayload": {"mailbox", "effective", "errors"},
     "RevealMailboxPasswordPayload": {"password", "errors"},
     "ChangePasswordPayload": {"errors"},
-    "MailboxAssignmentPayload": {"assignment", "errors"},
-    "MailboxPayload": {"mailbox", "errors"},
+    "MailboxAssignmentPayload": {"assignment", *FOLLOWED},
+    "MailboxPayload": {"mailbox", *FOLLOWED},
     "SignInPayload": {"accessToken", "refreshToken", "expiresAt", "viewer", "errors"},
     "SignOutPayload": {"errors"},
-    "UserPayload": {"user", "errors"},
+    "UserPayload": {"user", *FOLLOWED},
 }
 """Pages, payloads and errors: whoever reads the field that leads there reads these, and what they hold has rows."""
