@@ -34,6 +34,7 @@ from tortoise.transactions import in_transaction
 
 from models import tables
 from models.fields import InstantField, instant_from_text, instant_to_text
+from models.sqlite_engine import stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -273,14 +274,14 @@ class Statements:
         """Return the rows of a statement.
 
         Raises `IntegrityError` where a constraint refuses, `DatabaseUnavailableError` where the database is
-        not there.
+        not there. When the caller is cancelled, the statement ends in the database as well.
         """
         self.database.count(statement)
         if self.is_sqlite:
             named = {str(number): to_sqlite(value) for number, value in enumerate(parameters, 1)}
             try:
                 async with self.client.acquire_connection() as connection:
-                    rows = await connection.execute_fetchall(translate(statement), named)
+                    rows = await stoppable(connection, translate(statement), named)
             except sqlite3.IntegrityError as error:
                 raise IntegrityError(error) from error
             except sqlite3.OperationalError as error:

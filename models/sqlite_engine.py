@@ -1,13 +1,15 @@
 """Tortoise's SQLite engine with transactions that cannot fail halfway.
 
-Three things differ from the original. A transaction takes the write lock when it begins (`BEGIN IMMEDIATE`),
+Four things differ from the original. A transaction takes the write lock when it begins (`BEGIN IMMEDIATE`),
 so that it waits for another process instead of failing with "database is locked" at its first write. Scripts
 run statement by statement, because Python's own `executescript` commits whatever is open and so would tear a
-migration apart. And a begin that fails gives the lock back.
+migration apart. A begin that fails gives the lock back. And a statement whose caller is cancelled is interrupted, and its
+connection is free for the next one only when it has ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,9 @@ from tortoise.backends.sqlite.client import (
 from tortoise.exceptions import DBConnectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    import aiosqlite
     from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
 
 
@@ -36,6 +39,30 @@ def statements(script: str) -> Iterator[str]:
             pending = ""
     if pending.strip():
         yield pending.strip()
+
+
+INTERRUPT_SECONDS = 0.02
+"""How long an interrupted statement has to end before it is interrupted again: it may not have begun."""
+
+
+async def stoppable(
+    connection: aiosqlite.Connection, statement: str, named: Mapping[str, Any]
+) -> Iterable[sqlite3.Row]:
+    """Return the rows of a statement. When the caller is cancelled it is interrupted, and has ended before that goes on."""
+    running = asyncio.ensure_future(connection.execute_fetchall(statement, named))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            await connection.interrupt()
+            try:
+                await asyncio.wait([running], timeout=INTERRUPT_SECONDS)
+            except asyncio.CancelledError:
+                # Cancelled twice: it is being ended already.
+                continue
+        # Marks it as seen: nobody waits for it.
+        running.exception()
+        raise
 
 
 class ImmediateTransaction(SqliteTransactionWrapper):

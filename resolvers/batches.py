@@ -48,6 +48,12 @@ class Batch(Generic[K, V]):
             self._results[key] = asyncio.get_running_loop().create_future()
             self._results[key].set_result(value)
 
+    def stop(self) -> None:
+        """Stop what is being loaded: nobody waits for it any more."""
+        self._waiting.clear()
+        for task in tuple(self._running):
+            task.cancel()
+
     def _dispatch(self, known: int) -> None:
         """Load as soon as a whole turn of the event loop has brought no further key."""
         if len(self._waiting) > known:
@@ -88,6 +94,13 @@ def batch(
     if found is None:
         found = request.batches[name] = Batch(load)
     return found
+
+
+def stop(request: Request) -> None:
+    """Stop whatever is being loaded for a request whose operation has ended; its statements end in the database too."""
+    for each in tuple(request.batches.values()):
+        each.stop()
+    request.batches.clear()
 
 
 def forget(request: Request) -> None:

@@ -24,6 +24,7 @@ BAD_REQUEST = "BAD_REQUEST"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 UNAVAILABLE = "UNAVAILABLE"
+TIMED_OUT = "TIMED_OUT"
 
 _SUGGESTION = re.compile(r" Did you mean .*?\?(?= |$)", re.DOTALL)
 _VALUE = re.compile(r"(?:[,;.] [Ff]ound|(cannot represent [^:]*value)): .*$", re.DOTALL)

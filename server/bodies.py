@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from server.answers import BAD_REQUEST, JSON, RefusedError
 
 LARGEST_BYTES = 1024 * 1024
 """Of a body or a message."""
+BODY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Asked:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body. Raises `RefusedError`: 415 unless it is JSON in UTF-8, 413 when it is too large."""
+    """Return the body. Raises `RefusedError`: 415 unless it is JSON in UTF-8, 413 when it is too large, 408 when it is slow."""
     headers = request.headers
     kind, _, parameters = headers.get("content-type", "").partition(";")
     parameter = parameters.strip().lower().replace('"', "")
@@ -37,10 +39,15 @@ async def read_body(request: Request) -> bytes:
     if length.isdecimal() and int(length) > LARGEST_BYTES:
         raise _too_large()
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BYTES:
-            raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_BYTES:
+                    raise _too_large()
+    except TimeoutError as error:
+        message = f"A request is sent within {BODY_SECONDS} seconds."
+        raise RefusedError(408, BAD_REQUEST, message, {"Connection": "close"}) from error
     return bytes(body)
 
 

@@ -18,16 +18,20 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from resolvers import batches
 from schema.context import Context
 from schema.failures import presented
-from server.answers import BAD_REQUEST
+from server.answers import BAD_REQUEST, RefusedError
 from server.bodies import Asked
+from server.deadline import TimedOutError, deadline
 from server.runtime import Runtime
 
 log = logging.getLogger("postfach.operations")
 
 ANSWERED_ONCE = (OperationType.QUERY, OperationType.MUTATION)
 NO_OPERATION = "none"
+GONE = "CLIENT_GONE"
+"""For log and metrics: nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +44,38 @@ class Executed:
 
 
 async def execute(runtime: Runtime, asked: Asked, context: Context) -> Executed:
-    """Execute a query or a mutation. Never raises: what goes wrong is in the body."""
+    """Execute a query or a mutation. What goes wrong is in the body; only being cancelled is raised."""
     began = time.perf_counter()
+    done = Executed({}, [GONE], refused=False)
     try:
-        result = await runtime.schema.execute(
-            asked.query,
-            variable_values=asked.variables,
-            context_value=context,
-            operation_name=asked.operation_name,
-            allowed_operation_types=ANSWERED_ONCE,
-        )
-    except CannotGetOperationTypeError:
-        done = _refused("The document has no such operation.")
-    except InvalidOperationTypeError:
-        done = _refused("A subscription needs a WebSocket.")
-    except MissingQueryError:
-        done = _refused("query is the text of a document.")
-    except Exception as error:  # noqa: BLE001 (a client gets an answer whatever happens)
-        done = executed_of(ExecutionResult(data=None, errors=[_crash(error)]))
-    else:
-        done = executed_of(result, cost_of(asked, context))
-    account(runtime, context, done, time.perf_counter() - began)
+        done = await _executed(runtime, asked, context)
+    finally:
+        batches.stop(context.request)
+        account(runtime, context, done, time.perf_counter() - began)
     return done
+
+
+async def _executed(runtime: Runtime, asked: Asked, context: Context) -> Executed:
+    try:
+        async with deadline(runtime.settings.operation_seconds, context):
+            result = await runtime.schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                context_value=context,
+                operation_name=asked.operation_name,
+                allowed_operation_types=ANSWERED_ONCE,
+            )
+    except TimedOutError as error:
+        return refused_of(error)
+    except CannotGetOperationTypeError:
+        return _refused("The document has no such operation.")
+    except InvalidOperationTypeError:
+        return _refused("A subscription needs a WebSocket.")
+    except MissingQueryError:
+        return _refused("query is the text of a document.")
+    except Exception as error:  # noqa: BLE001 (a client gets an answer whatever happens)
+        return executed_of(ExecutionResult(data=None, errors=[_crash(error)]))
+    return executed_of(result, cost_of(asked, context))
 
 
 def account(runtime: Runtime, context: Context, done: Executed, seconds: float) -> None:
@@ -110,9 +124,14 @@ def executed_of(result: ExecutionResult, extensions: Mapping[str, Any] | None = 
     return Executed(body, codes, refused)
 
 
+def refused_of(error: RefusedError) -> Executed:
+    """Return what a client is sent instead of a result."""
+    told = GraphQLError(error.message, extensions={"code": error.code})
+    return Executed({"errors": [told.formatted]}, [error.code], refused=True)
+
+
 def _refused(message: str) -> Executed:
-    error = GraphQLError(message, extensions={"code": BAD_REQUEST})
-    return Executed({"errors": [error.formatted]}, [BAD_REQUEST], refused=True)
+    return refused_of(RefusedError(400, BAD_REQUEST, message))
 
 
 def _crash(error: Exception) -> GraphQLError:

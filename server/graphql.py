@@ -1,8 +1,9 @@
 """GraphQL over HTTP: POST for operations, GET for the playground of a browser.
 
-Every answer to a POST is a GraphQL one, and no cache may keep it. What is wrong with a request is 4xx with
-`extensions.code`; what is wrong with a document or its variables is 400 as `application/graphql-response+json`
-and 200 as `application/json`. A token that does not hold is 401, a database that does not answer 503.
+Every answer to a POST is a GraphQL one, and no cache may keep it. What is wrong with a request, and an operation that
+asks for too much, is 4xx with `extensions.code`; what is wrong with a document or its variables is 400 as
+`application/graphql-response+json` and 200 as `application/json`. A token that does not hold is 401; a database that does
+not answer, and an operation that takes too long, 503.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from execution.limits import LIMIT_EXCEEDED
 from models.database import DatabaseUnavailableError
 from resolvers.request import Request as Asking
 from schema.context import Context
-from schema.failures import UNAVAILABLE
+from schema.failures import TIMED_OUT, UNAVAILABLE
 from server.answers import (
     BAD_REQUEST,
     GRAPHQL,
@@ -32,6 +33,7 @@ from server.answers import (
 from server.authentication import TokenRefusedError, authenticate
 from server.bodies import asked, parse, read_body
 from server.cookies import SessionCookies
+from server.deadline import unless_gone
 from server.execution import execute
 from server.origins import Origin, allow_origin, origin_of, preflight_headers
 from server.playground import playground_page
@@ -105,10 +107,13 @@ class GraphQLOverHttp:
             introspection=self._settings.introspection,
             limits=self._settings.limits,
         )
-        done = await execute(self._runtime, wanted, context)
+        async with unless_gone(request):
+            done = await execute(self._runtime, wanted, context)
         status, headers = 200, {}
         if UNAVAILABLE in done.codes:
             status, headers = 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        elif TIMED_OUT in done.codes:
+            status = 503
         elif done.refused and (kind == GRAPHQL or REFUSED.intersection(done.codes)):
             status = 400
         response = respond(done.body, status, kind, headers)

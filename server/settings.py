@@ -29,6 +29,7 @@ T = TypeVar("T")
 PREFIX = "POSTFACH_"
 MINUTES = range(1, 24 * 60 + 1)
 DAYS = range(1, 3650 + 1)
+SECONDS = range(1, 600 + 1)
 NAMES = (
     "DATA_DIR",
     "DATABASE_URL",
@@ -54,6 +55,7 @@ NAMES = (
     "GRAPHIQL",
     "INTROSPECTION",
     "LIMITS",
+    "OPERATION_SECONDS",
 )
 NOT_YET = ("LMTP_LISTEN", "EVENTS_URL")
 RINGS = ("SEALING_KEYS", "TOKEN_KEYS")
@@ -94,6 +96,7 @@ class Settings:
     graphiql: bool
     introspection: bool
     limits: Limits
+    operation_seconds: int
 
     @property
     def embedded(self) -> bool:
@@ -170,6 +173,7 @@ class _Reader:
             graphiql=read("GRAPHIQL", values.switch, default=True),
             introspection=read("INTROSPECTION", values.switch, default=True),
             limits=read("LIMITS", values.limits, Limits()),
+            operation_seconds=read("OPERATION_SECONDS", values.whole_number(SECONDS), 15),
         )
         if self.problems:
             raise SettingsError(self.problems)

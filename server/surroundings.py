@@ -57,7 +57,7 @@ class Surroundings:
         try:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            log.info("the client went away before its request was whole")
+            log.info("the client went away")
         except Exception:
             # Without the message, which may hold what the client sent.
             log.exception("crash", extra={"door": scope["type"]})

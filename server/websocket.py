@@ -25,7 +25,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from models.database import DatabaseUnavailableError
-from resolvers import sessions
+from resolvers import batches, sessions
 from resolvers.events import EventsLostError, SlowReaderError, SubscriptionEndedError
 from resolvers.request import Request
 from schema.context import Context
@@ -34,7 +34,8 @@ from server.answers import BAD_REQUEST, RefusedError
 from server.authentication import bearer_token
 from server.bodies import LARGEST_BYTES, Asked, asked, parse
 from server.cookies import SessionCookies
-from server.execution import Executed, account, cost_of, executed_of
+from server.deadline import TimedOutError, deadline
+from server.execution import Executed, account, cost_of, executed_of, refused_of
 from server.graphql import remote_address, unavailable
 from server.origins import origin_of
 from server.runtime import Runtime
@@ -326,7 +327,10 @@ class Socket:
             ),
         )
         try:
-            async with contextlib.aclosing(results):
+            async with (
+                deadline(self._runtime.settings.operation_seconds, context),
+                contextlib.aclosing(results),
+            ):
                 async for result in results:
                     last = executed_of(result, cost_of(wanted, context))
                     operation.is_over = last.refused
@@ -339,7 +343,12 @@ class Socket:
             last = executed_of(ExecutionResult(data=None, errors=[presented(error)]))
             operation.is_over = True
             await self._deliver(name, last)
+        except TimedOutError as error:
+            last = refused_of(error)
+            operation.is_over = True
+            await self._deliver(name, last)
         finally:
+            batches.stop(context.request)
             account(self._runtime, context, last, time.perf_counter() - began)
 
     async def _context(self) -> Context:

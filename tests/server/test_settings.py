@@ -68,6 +68,7 @@ def test_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.graphiql
     assert settings.introspection
     assert settings.limits == Limits()
+    assert settings.operation_seconds == 15
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
@@ -93,7 +94,9 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         GRAPHIQL="off",
         INTROSPECTION="off",
         LIMITS="depth=7, cost=1000",
+        OPERATION_SECONDS="600",
     )
+    assert settings.operation_seconds == 600
     assert settings.limits == Limits(depth=7, cost=1000)
     assert not settings.embedded
     assert (settings.database_url.password, settings.database_url.port) == ("s3cret/", 5433)
@@ -258,6 +261,8 @@ def test_nothing_secret_is_shown(tmp_path: Path) -> None:
         ("LOG_FORMAT", "xml", "text or json"),
         ("GRAPHIQL", "1", "on or off"),
         ("INTROSPECTION", "", "on or off"),
+        ("OPERATION_SECONDS", "0", "a whole number from 1 to 600"),
+        ("OPERATION_SECONDS", "601", "a whole number from 1 to 600"),
         ("LIMITS", "", LIMITS),
         ("LIMITS", "depth", LIMITS),
         ("LIMITS", "depth=0", LIMITS),

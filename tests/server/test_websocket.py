@@ -121,8 +121,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def served(url: str, folder: Path, schema: Schema = OWN) -> AsyncIterator[Served]:
-    async with doors(url, folder, schema=schema, ALLOWED_ORIGINS=FRONT_END) as opened:
+async def served(
+    url: str, folder: Path, schema: Schema = OWN, **changes: str | None
+) -> AsyncIterator[Served]:
+    async with doors(url, folder, schema=schema, ALLOWED_ORIGINS=FRONT_END, **changes) as opened:
         house = Served(**vars(opened))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()
