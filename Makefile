@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 GRAPHIQL := server/graphiql
+PEERS := tests/npm
 GRAPHIQL_SOURCES := $(shell find $(GRAPHIQL) -type d '(' -name node_modules -o -name dist ')' -prune -o -type f -print 2>/dev/null)
 
 # The first Python that runs, is new enough and can make environments. Another one: make setup PYTHON=/path/to/python3.12
@@ -26,7 +27,7 @@ help: ## explain these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo 'Python 3.11 to 3.13 is enough; everything else goes into $(VENV).'
 
-setup: $(VENV)/.postfach $(VENV)/.graphiql ## make .venv with everything in it, the command .venv/bin/postfach too
+setup: $(VENV)/.postfach $(VENV)/.graphiql $(VENV)/.peers ## make .venv with everything in it, the command .venv/bin/postfach too
 
 run: setup ## serve a demonstration agency on http://127.0.0.1:8000 with the embedded database
 	@unset POSTFACH_DATABASE_URL POSTFACH_ENV_FILE; \
@@ -66,7 +67,7 @@ requirements: $(VENV)/.installed ## resolve and pin the dependencies anew (all o
 	done
 
 clean: ## remove what set-up and the tools made; keeps var/, where the data is
-	rm -rf $(VENV) $(GRAPHIQL)/node_modules $(GRAPHIQL)/dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) $(PEERS)/node_modules $(GRAPHIQL)/node_modules $(GRAPHIQL)/dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 
 # ---------------------------------------------------------------- the steps of set-up, each done once
@@ -107,4 +108,17 @@ $(VENV)/.graphiql: $(BIN)/npm $(GRAPHIQL_SOURCES)
 	else \
 		echo 'Warning: GraphiQL is not built, since npm could not install its packages ($(VENV)/npm.log says why).' \
 			'Everything else works; the next make setup tries again.' >&2; \
+	fi
+
+# What the tests hold the server against; without npm's registry those tests are skipped.
+$(VENV)/.peers: $(BIN)/npm $(PEERS)/package.json $(PEERS)/package-lock.json
+	@machine=$$(npm config get globalconfig 2>/dev/null); \
+	[ -z "$$machine" ] || export NPM_CONFIG_GLOBALCONFIG="$${NPM_CONFIG_GLOBALCONFIG:-$$machine}"; \
+	export PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	if npm --prefix $(PEERS) ci --loglevel=error --fetch-retries=1 >$(VENV)/npm-peers.log 2>&1; then \
+		touch $@; \
+	elif [ "$$CI" = true ]; then \
+		cat $(VENV)/npm-peers.log >&2; exit 1; \
+	else \
+		echo 'Warning: npm could not install the peers of some tests ($(VENV)/npm-peers.log says why): they are skipped.' >&2; \
 	fi
