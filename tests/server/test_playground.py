@@ -328,6 +328,8 @@ def test_ready_operations_cover_the_api() -> None:
         "setMailboxVip",
         "assignUser",
         "unassignUser",
+        "generateMailboxPassword",
+        "revealMailboxPassword",
         "bookMail",
         "setModule",
         "activityBooked",

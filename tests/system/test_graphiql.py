@@ -24,6 +24,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ADMINISTRATOR = "anna@nordlicht.example"
 ACCOUNT_MANAGER = "kern@provider.example"
 OPERATIONS = DIST.parent / "operations"
+# Ready operations that are refused as they are, until somebody adds what only a person can say.
+ASKING = {
+    "Switch VIP off, after a question": ["CONFIRMATION_REQUIRED"],
+    "Show a mailbox's password": ["WRONG_PASSWORD"],
+}
 
 # As root, without a screen, and without the browser's own calls to its maker.
 CHROMIUM_OPTIONS = (
@@ -362,10 +367,10 @@ async def test_every_ready_operation_answers(playground: Playground, login: str)
         assert "errors" not in answer, (title, answer)
         field_answer = answer["data"][name]
         refused = [error["code"] for error in field_answer.get("errors", [])]
-        assert refused == (["CONFIRMATION_REQUIRED"] if "after a question" in title else []), (title, answer)
+        assert refused == ASKING.get(title, []), (title, answer)
         assert field_answer.get("nodes") != [], (title, answer)
         answered.append(name)
-    assert len(answered) == (2 if login == ACCOUNT_MANAGER else 13)
+    assert len(answered) == (2 if login == ACCOUNT_MANAGER else 15)
 
 
 async def test_subscription_shows_what_is_booked(playground: Playground, administrator: Client) -> None:
