@@ -89,3 +89,14 @@ async def test_a_few_are_checked_at_once_and_the_loop_goes_on(monkeypatch: pytes
     assert await checks == [False] * 3 * AT_ONCE
     assert most == AT_ONCE
     hasher.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+async def test_as_many_passwords_of_mailboxes_are_made_as_are_wanted(number: int) -> None:
+    hasher = Hasher()
+    try:
+        made = await hasher.new_mailbox_passwords(number)
+    finally:
+        hasher.close()
+    assert len({each.password for each in made}) == len(made) == number

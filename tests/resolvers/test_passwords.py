@@ -153,19 +153,19 @@ async def test_a_mailbox_without_a_password_shows_none(database: Database, offic
 # ---------------------------------------------------------------- the viewer's own password
 
 
-@pytest.mark.parametrize("wrong", ["", "wrong", OTHER_PASSWORD, "\ud800", "x" * 10_000, PASSWORD + "\0"])
-async def test_a_wrong_password_is_written_down_and_shows_nothing(
-    database: Database, office: Office, wrong: str
-) -> None:
+async def test_a_wrong_password_is_written_down_and_shows_nothing(database: Database, office: Office) -> None:
     await new_password(database, SEALS, office.desk)
     request = await storage.request(database, office.anna)
     before = await contents(database, "audit_events")
-    with pytest.raises(WrongPasswordError) as caught:
-        await passwords.reveal(request, box_id(office.desk), wrong)
-    assert caught.value.path == ["currentPassword"]
+    wrongs = ["", "wrong", OTHER_PASSWORD, "\ud800", "x" * 10_000, PASSWORD + "\0"]
+    for wrong in wrongs:
+        with pytest.raises(WrongPasswordError) as caught:
+            await passwords.reveal(request, box_id(office.desk), wrong)
+        assert caught.value.path == ["currentPassword"]
     assert await contents(database, "audit_events") == before
     origin = {"actor": office.anna.id, "subject": ("mailbox", office.desk.id), "from": "192.0.2.7"}
-    assert (await audited(ASKED), await audited(REFUSED), await audited(SHOWN)) == ([origin], [origin], [])
+    assert await audited(ASKED) == await audited(REFUSED) == [origin] * len(wrongs)
+    assert await audited(SHOWN) == []
 
 
 async def test_neither_password_is_in_any_table_or_log(

@@ -315,21 +315,19 @@ async def test_who_may_no_longer_is_not_answered_as_before(database: Database, o
     await refuse(database, renewals.generate(request, box_id(office.desk), "one"), ForbiddenError)
 
 
-@pytest.mark.parametrize(
-    "wrong", ["", "x" * 65, "a\nb", "a\tb", "\0", "\ud800", "a\u2028b", "\u200b", "\u202e", "a\u00a0b"]
-)
-async def test_a_name_that_cannot_be_is_refused(database: Database, office: Office, wrong: str) -> None:
+async def test_a_name_that_cannot_be_is_refused(database: Database, office: Office) -> None:
     request = await storage.request(database, office.anna)
-    error = await refuse(database, renewals.generate(request, box_id(office.desk), wrong), InvalidInputError)
-    assert error.path == ["requestId"]
+    for wrong in ("", "x" * 65, "a\nb", "a\tb", "\0", "\ud800", "a\u2028b", "\u200b", "\u202e", "a\u00a0b"):
+        refused = renewals.generate(request, box_id(office.desk), wrong)
+        assert (await refuse(database, refused, InvalidInputError)).path == ["requestId"]
 
 
-@pytest.mark.parametrize("name", ["x", "x" * 64, "Büro 7", "😀", "'; --", "%s{0}$1"])
-async def test_any_printable_name_is_kept_as_it_is(database: Database, office: Office, name: str) -> None:
-    for _ in range(2):
+async def test_any_printable_name_is_kept_as_it_is(database: Database, office: Office) -> None:
+    names = ["x", "x" * 64, "Büro 7", "😀", "'; --", "%s{0}$1"]
+    for name in [*names, *names]:
         await renewing(database, office.anna, office.desk, name)
-    assert [row.request_id for row in await MailboxRenewal.all()] == [name]
-    assert await version(office.desk) == 2
+    assert {row.request_id for row in await MailboxRenewal.all()} == set(names)
+    assert await version(office.desk) == 1 + len(names)
 
 
 # ---------------------------------------------------------------- how often
