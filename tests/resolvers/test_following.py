@@ -27,6 +27,7 @@ from resolvers import (
     mailbox_settings,
     mailboxes,
     password_knowledge,
+    passwords,
     rates,
     renewals,
     user_rights,
@@ -37,6 +38,7 @@ from resolvers.request import Request
 from resolvers.user_rights import Rights
 from tests import storage
 from tests.resolvers.offices import Office, audited, box_id, events, new_password, user_id
+from tests.resolvers.signing_in import PASSWORD, hashed
 from tests.storage import LONG_AGO, contents, statements
 from tests.surroundings import HASHER, SEALS
 
@@ -330,6 +332,25 @@ async def test_unassigning_and_renewing_at_once_ends_well(database: Database) ->
     version = (await MailboxPassword.get(mailbox_id=office.desk.id)).version
     assert version == 1 + len(await audited(RENEWED))
     assert not await is_recommended(requests[0], office.desk)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_nothing_is_shown_between_the_change_and_its_renewals(database: Database, change: str) -> None:
+    """What is shown at the same instant is shown before, and renewed, or not at all."""
+    office = await situation(database, change)
+    await User.all().update(password_hash=hashed())
+    boss = await storage.request(database, office.boss)
+    annas = [await storage.request(database, office.anna) for _ in range(6)]
+    shown = [passwords.reveal(each, box_id(office.desk), PASSWORD) for each in annas]
+    *answers, followed = await asyncio.gather(
+        *shown, CHANGES[change](boss, office, RENEWING), return_exceptions=True
+    )
+    assert isinstance(followed, Followed)
+    assert {type(each).__name__ for each in answers} <= {"str", "ForbiddenError", "UnauthenticatedError"}
+    assert not await is_recommended(boss, office.desk)
+    row = await MailboxPassword.get(mailbox_id=office.desk.id)
+    assert mailbox_passwords.opened(SEALS, row.sealed, office.desk.address, row.version) not in answers
+    assert (row.version, len(await audited(RENEWED))) == (2, 1)
 
 
 async def test_a_change_that_fails_renews_nothing(
