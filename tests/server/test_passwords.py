@@ -1,5 +1,6 @@
 """Passwords of mailboxes through the door: no cache keeps them, and nothing else holds them or those that prove a viewer."""
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -81,6 +82,36 @@ async def test_secrets_are_in_the_answer_and_nowhere_else(
     ]
     for each in (secret, PASSWORD, WRONG):
         assert [number for number, text in enumerate(held) if each in text] == []
+
+
+def several(box: str, number: int) -> str:
+    """One document that asks for the password this many times."""
+    asked = (
+        f'a{each}: revealMailboxPassword(mailboxId: "{box}", currentPassword: "{WRONG}") {{ errors {{ code }} }}'
+        for each in range(number)
+    )
+    return f"mutation {{ {' '.join(asked)} }}"
+
+
+async def test_one_request_asks_for_one_password(house: Doors) -> None:
+    box = box_id(await storage.mailbox(house.nord, "desk"))
+    token = await house.token(house.anna)
+    before = await contents(_database(house))
+    aliased = await house.ask(several(box, 2), token=token)
+    assert aliased.codes == ["LIMIT_EXCEEDED"]
+    async with house.client() as client:
+        client.token = token
+        batched = await client.post(json.dumps([{"query": several(box, 1)}] * 2).encode())
+    assert (batched.status, batched.codes) == (400, ["BAD_REQUEST"])
+    assert await contents(_database(house)) == before
+
+
+async def test_aliases_count_where_an_operator_allows_them(door_database: str, tmp_path: Path) -> None:
+    async with doors(door_database, tmp_path, LIMITS="secrets=20") as house:
+        box = box_id(await storage.mailbox(house.nord, "desk"))
+        answer = await house.ask(several(box, 12), token=await house.token(house.anna))
+        codes = [payload["errors"][0]["code"] for payload in answer.good().values()]
+        assert codes == ["WRONG_PASSWORD"] * 10 + ["RATE_LIMITED"] * 2
 
 
 def _database(house: Doors) -> Database:
