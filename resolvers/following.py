@@ -3,6 +3,9 @@
 Who is unassigned, locked, deactivated or demoted, or administers a mailbox that becomes VIP, may still know passwords
 that are not for him or her any more. Such a change says whose renewal is recommended for it and, where that is
 wanted, renews them in its own unit: all of it or nothing.
+
+Administrators, who alone make such changes, are told so of VIP mailboxes too. That tells them no more than the mailboxes'
+events, which say to whom a password was shown, by whom it was sent, and when it was renewed.
 """
 
 from __future__ import annotations
