@@ -241,7 +241,7 @@ CONTACT = AccountManagerContact("Jo Kern", "kern@provider.example", None)
 async def test_a_payload_carries_each_error_as_its_type(
     asking: Asking, monkeypatch: pytest.MonkeyPatch, error: CallerError, answered: dict[str, object]
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise error
 
     who = await anybody()
@@ -258,7 +258,7 @@ async def test_a_payload_carries_each_error_as_its_type(
 async def test_a_crash_in_a_mutation_is_no_error_of_the_caller(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def crash(*_: object) -> None:
+    async def crash(*_: object, **__: object) -> None:
         raise LookupError(SECRET)
 
     monkeypatch.setattr(user_rights, "set_state", crash)
