@@ -294,7 +294,7 @@ class MailboxRenewal(Model):
 class SessionEnding(Model):
     """Sessions on the mail server that were opened with a mailbox's older passwords and are still to be ended.
 
-    The row goes when that is done for its version.
+    At `ended_at` they were ended for its version; the row goes when that was repeated (`mail.endings`).
     """
 
     mailbox_id = fields.UUIDField(primary_key=True)
@@ -303,6 +303,7 @@ class SessionEnding(Model):
     asked_at = InstantField()
     attempts = fields.IntField()
     next_attempt_at = InstantField()
+    ended_at = InstantField(null=True)
 
     class Meta:
         table = "session_endings"

@@ -82,5 +82,9 @@ async def change(
             continue
         if not renew:
             return Followed(changed, recommended, [], None)
-        effective = await renewals.are_effective(request, recommended) if recommended else None
+        effective = None
+        if recommended:
+            effective = await request.services.endings.finish(
+                request.database, [mailbox.id for mailbox in recommended]
+            )
         return Followed(changed, [], recommended, effective)

@@ -59,7 +59,8 @@ async def generate(request: Request, mailbox_id: str, request_id: str | None) ->
         # Hashing takes long: nothing is locked meanwhile, and nothing is hashed for those who may not.
         (new,) = await request.services.hasher.new_mailbox_passwords(1)
         mailbox = await request.database.transact(lambda unit: renewing.renew(unit, new))
-    return Renewed(mailbox, await are_effective(request, [mailbox]))
+    effective = await request.services.endings.finish(request.database, [mailbox.id])
+    return Renewed(mailbox, effective)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ async def renew(
     )
     await mailbox_passwords.store(unit, request.services.seals, mailbox, version, new, at=moment)
     if version > 1:
-        await _ask_endings(unit, mailbox, version, moment)
+        await request.services.endings.ask(unit, mailbox, version, moment)
     return moment
 
 
@@ -188,28 +189,3 @@ async def _remember(
         version,
         moment,
     )
-
-
-# ---------------------------------------------------------------- sessions on the mail servers
-
-
-async def _ask_endings(unit: Unit, mailbox: Mailbox, version: int, moment: datetime) -> None:
-    """Ask that sessions opened with passwords older than this version are ended."""
-    await unit.execute(
-        "INSERT INTO session_endings (mailbox_id, agency_id, version, asked_at, attempts, next_attempt_at) "
-        "VALUES ($1, $2, $3, $4, 0, $4) ON CONFLICT (mailbox_id) DO UPDATE SET version = excluded.version, "
-        "asked_at = excluded.asked_at, attempts = 0, next_attempt_at = excluded.next_attempt_at",
-        mailbox.id,
-        mailbox.agency_id,
-        version,
-        moment,
-    )
-
-
-async def are_effective(request: Request, renewed: list[Mailbox]) -> bool:
-    """Return whether no session opened with an older password of these mailboxes is left to be ended."""
-    row = await request.database.fetch_one(
-        "SELECT mailbox_id FROM session_endings WHERE mailbox_id = ANY($1::uuid[]) LIMIT 1",
-        [mailbox.id for mailbox in renewed],
-    )
-    return row is None

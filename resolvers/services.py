@@ -1,4 +1,4 @@
-"""What resolvers need beside the database: hashing, tokens, seals, events, the mail servers' data."""
+"""What resolvers need beside the database: hashing, tokens, seals, events, the mail servers and their sessions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mail.endings import Endings
     from mail.servers import MailServers
     from models.seals import Seals
     from resolvers.events import Events
@@ -24,4 +25,5 @@ class Services:
     events: Events
     seals: Seals
     servers: MailServers
+    endings: Endings
     count_sign_in: Callable[[str], None] = lambda _: None

@@ -18,7 +18,7 @@ import orjson
 from server.surroundings import request_id
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-QUIET = ("uvicorn", "uvicorn.error", "asyncio", "tortoise", "websockets")
+QUIET = ("uvicorn", "uvicorn.error", "asyncio", "tortoise", "websockets", "httpx")
 SILENT = ("strawberry.execution", "uvicorn.access")
 
 

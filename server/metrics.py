@@ -60,6 +60,12 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.open_session_endings = Gauge(
+            "postfach_open_session_endings",
+            "Mailboxes with a new password whose older sessions are still to be ended on the mail server.",
+            registry=self.registry,
+        )
+
     def count_sign_in(self, outcome: str) -> None:
         """Count an attempt to sign in."""
         self.sign_ins.labels(outcome).inc()

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 from strawberry import Schema
 
+from mail.doveadm import doveadm_at
+from mail.endings import Endings
 from models.database import Database, DatabaseUnavailableError
 from models.seals import Seals
 from resolvers.events import events_of
@@ -44,7 +46,7 @@ class Runtime:
             await database.migrate()
             await self.services.events.open()
             self._database = database
-            async with self.watch.running(database):
+            async with self.watch.running(database), self.services.endings.running(database):
                 yield
         finally:
             self._database = None
@@ -61,5 +63,9 @@ def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:
         events=events_of(settings.database_url),
         seals=Seals(settings.sealing_keys),
         servers=settings.servers,
+        endings=Endings(
+            doveadm_at(settings.doveadm_url, settings.doveadm_key),
+            *(() if metrics is None else (metrics.open_session_endings.set,)),
+        ),
         **({} if metrics is None else {"count_sign_in": metrics.count_sign_in}),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from mail.endings import Endings
 from mail.servers import MailServer, MailServers
 from models.keys import KeyRing
 from models.seals import Seals
@@ -27,7 +28,7 @@ def seals() -> Seals:
 def services() -> Services:
     """Services for changes that tell nobody but this process, with users' passwords that cost little."""
     tokens = Tokens(KeyRing.generate(), timedelta(minutes=15), timedelta(days=30))
-    return Services(HASHER, tokens, LocalEvents(), SEALS, SERVERS)
+    return Services(HASHER, tokens, LocalEvents(), SEALS, SERVERS, Endings(None))
 
 
 HASHER = Hasher(passes=1, memory_kib=8, lanes=1)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from tortoise.exceptions import OperationalError
 
+from mail.doveadm import DoveadmError, doveadm_at
 from models.database import UNAVAILABLE, Database, DatabaseUnavailableError, Unit
 from server.key_files import FILES
 from server.setting_values import DEFAULT_PORTS
@@ -131,6 +132,19 @@ async def _server_problems(settings: Settings) -> AsyncIterator[str]:
                 writer.close()
         except OSError as error:
             yield f"{name}: {host}:{port} can't be reached: {_reason(error)}"
+        else:
+            if name == "POSTFACH_DOVEADM_URL" and (problem := await _doveadm_problem(settings)) is not None:
+                yield f"{name}: {host}:{port} does not end sessions: {problem}"
+
+
+async def _doveadm_problem(settings: Settings) -> str | None:
+    doveadm = doveadm_at(settings.doveadm_url, settings.doveadm_key)
+    try:
+        if doveadm is not None:
+            await doveadm.check()
+    except DoveadmError as error:
+        return str(error)
+    return None
 
 
 def _reason(error: OSError) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+from mail.endings import Endings
 from models.database import Database
 from models.keys import KeyRing
 from models.tables import Agency, Role, SessionKind, User
@@ -104,6 +105,7 @@ async def house_of(database: Database) -> AsyncIterator[House]:
         events_of(database.url),
         seals(),
         SERVERS,
+        Endings(None),
         outcomes.append,
     )
     nord = await storage.agency("nord")

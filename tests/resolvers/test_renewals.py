@@ -116,12 +116,7 @@ async def test_it_is_replaced_and_everything_is_written_down(
     ending = await SessionEnding.get(mailbox_id=office.desk.id)
     newest = (await Mailbox.get(id=office.desk.id)).last_moment
     assert (row.version, row.changed_at) == (2, newest)
-    assert (ending.version, ending.asked_at, ending.attempts, ending.next_attempt_at) == (
-        2,
-        newest,
-        0,
-        newest,
-    )
+    assert (ending.version, ending.asked_at, ending.attempts, ending.ended_at) == (2, newest, 0, None)
     assert await contents(database, *changing) == before
 
 
@@ -135,10 +130,10 @@ async def test_the_first_password_ends_no_sessions(database: Database, office: O
 
 async def test_a_later_renewal_asks_anew_for_the_same_sessions(database: Database, office: Office) -> None:
     await renewing(database, office.boss, office.desk)
-    await SessionEnding.all().update(attempts=7)
+    await database.execute("UPDATE session_endings SET attempts = 7, ended_at = $1", clock.now())
     await renewing(database, office.boss, office.desk)
     (ending,) = await SessionEnding.all()
-    assert (ending.version, ending.attempts) == (3, 0)
+    assert (ending.version, ending.attempts, ending.ended_at) == (3, 0, None)
     assert ending.asked_at == (await MailboxPassword.get(mailbox_id=office.desk.id)).changed_at
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest_asyncio
 
+from mail.endings import Endings
 from models.database import Database
 from models.keys import KeyRing
 from resolvers.events import LocalEvents
@@ -24,7 +25,7 @@ async def asking(database: Database) -> AsyncIterator[Asking]:
     hasher, events = Hasher(), LocalEvents()
     tokens = Tokens(KeyRing.generate(), timedelta(minutes=15), timedelta(days=30))
     try:
-        yield Asking(database, Services(hasher, tokens, events, seals(), SERVERS))
+        yield Asking(database, Services(hasher, tokens, events, seals(), SERVERS, Endings(None)))
     finally:
         await events.close()
         hasher.close()

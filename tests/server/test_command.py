@@ -423,13 +423,14 @@ def test_what_is_wrong_with_a_set_up_is_told(on_sqlite: dict[str, str], tmp_path
                 **made,
                 "POSTFACH_IMAP": f"{there}:tls",
                 "POSTFACH_SMTP_URL": f"smtp://u:s3cret@127.0.0.1:{port}",
-                "POSTFACH_DOVEADM_URL": f"http://{there}",
+                "POSTFACH_DOVEADM_URL": f"http://127.0.0.1:{port}",
                 "POSTFACH_DOVEADM_KEY": "k",
             }
         )
     assert found == [
         f"{keys}: others on this machine can read the keys, expected mode 0600",
         f"POSTFACH_SMTP_URL: 127.0.0.1:{port} can't be reached: Connection refused",
+        f"POSTFACH_DOVEADM_URL: 127.0.0.1:{port} can't be reached: Connection refused",
     ]
 
 
