@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -65,7 +64,7 @@ class House:
 
 async def asks(database: Database, who: User) -> Request:
     request = await storage.request(database, who)
-    request.services = cast("Any", SimpleNamespace(events=events_of(database.url)))
+    request.services = replace(request.services, events=events_of(database.url))
     return request
 
 
