@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from models import clock
+from models import attempts, clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,13 +65,17 @@ async def lock_user(unit: Unit, user_id: UUID) -> Row | None:
 
 
 async def set_password(unit: Unit, user_id: UUID, new_hash: str, *, change_required: bool) -> None:
-    """Store a password that was chosen by the user or, with `change_required`, by somebody else."""
+    """Store a password that was chosen by the user or, with `change_required`, by somebody else.
+
+    Whoever knew the old one has signed in from nowhere any more.
+    """
     await unit.execute(
         "UPDATE users SET password_hash = $2, password_change_required = $3 WHERE id = $1",
         user_id,
         new_hash,
         change_required,
     )
+    await attempts.forget(unit, user_id)
 
 
 async def renew_hash(unit: Unit, user_id: UUID, new_hash: str) -> None:

@@ -455,6 +455,36 @@ class Session(Model):
         table = "sessions"
 
 
+class SignInAttempt(Model):
+    """An attempt to sign in that failed or is under way: of one that succeeds the row is removed.
+
+    `key` stands for the login, without telling it. `address` is the remote address, of IPv6 the network.
+    """
+
+    id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
+    key = fields.CharField(max_length=64)
+    address = fields.TextField(null=True)
+    at = InstantField()
+    failed = fields.BooleanField()
+
+    class Meta:
+        table = "sign_in_attempts"
+
+
+class SignInAddress(Model):
+    """An address from which a user has signed in."""
+
+    id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name=False, on_delete=fields.RESTRICT
+    )
+    address = fields.TextField()
+    at = InstantField()
+
+    class Meta:
+        table = "sign_in_addresses"
+
+
 class AuditEvent(Model):
     """Who did what, when, to what, from where.
 

@@ -12,6 +12,7 @@ import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from models.mailbox_passwords import NewPassword
+from resolvers.errors import RateLimitedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ T = TypeVar("T")
 PASSES, MEMORY_KIB, LANES = 3, 64 * 1024, 4
 AT_ONCE = 4
 """Each takes its memory while it runs; the others wait."""
+MOST = 256
+"""So many run and wait; the next is told to come again."""
 
 
 class Hasher:
@@ -33,6 +36,7 @@ class Hasher:
         self._argon2 = argon2.PasswordHasher(passes, memory_kib, lanes)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._nobody = self._unmatched()
+        self._inside = 0
 
     async def hash(self, password: str) -> str:
         """Return a new hash in PHC form."""
@@ -87,7 +91,17 @@ class Hasher:
         return f"$argon2id$v=19${costs}${salt}${digest}"
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Have a thread do it. Raises `RateLimitedError` where too many wait."""
+        if self._inside >= MOST:
+            raise RateLimitedError("Too many passwords are being checked; try again later.", 5)
+        self._inside += 1
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        # Of those who go away, what waits is taken out of the queue, and what runs is one of a few.
+        running.add_done_callback(self._leave)
+        return await running
+
+    def _leave(self, _: object) -> None:
+        self._inside -= 1
 
 
 def _bytes(password: str) -> bytes:

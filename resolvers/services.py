@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from resolvers.lanes import Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each for a server process. `count_sign_in` is told what each attempt to sign in was answered."""
+    """One of each for a server process.
+
+    `count_sign_in` is told what each attempt to sign in was answered; `lanes` are those of attempts to tell a password.
+    """
 
     hasher: Hasher
     tokens: Tokens
@@ -27,3 +32,4 @@ class Services:
     servers: MailServers
     endings: Endings
     count_sign_in: Callable[[str], None] = lambda _: None
+    lanes: Lanes = field(default_factory=lambda: Lanes(at_once=4, most=200))

@@ -17,25 +17,27 @@ from typing import TYPE_CHECKING, Any
 from models import audit, clock
 from models import sessions as stored
 from models.tables import SessionKind, UserState
-from resolvers import text
+from resolvers import sign_in_limits, text
 from resolvers.acting import acting_user
 from resolvers.errors import (
     CallerError,
     InvalidInputError,
     NotFoundError,
     PasswordChangeRequiredError,
+    RateLimitedError,
     UnauthenticatedError,
     WrongPasswordError,
 )
 from resolvers.request import Viewer, viewer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from uuid import UUID
 
     from models.database import Database, Unit
     from resolvers.request import Request
     from resolvers.services import Services
+    from resolvers.sign_in_limits import Attempt
     from resolvers.tokens import RefreshToken, TokenPair
 
     Row = Mapping[str, Any]
@@ -77,33 +79,49 @@ async def sign_in(
     """Open a session for the user with this login, whatever its case, and this password; make him or her the viewer.
 
     `new_password` is the user's password from then on, and the user's other sessions end. Raises
-    `UnauthenticatedError`; with the right password also `PasswordChangeRequiredError` where somebody else set it and
-    `new_password` is missing, and `InvalidInputError` where that is not 12 to 128 characters or not new.
+    `RateLimitedError` by `sign_in_limits`, then `UnauthenticatedError`; with the right password also
+    `PasswordChangeRequiredError` where somebody else set it and `new_password` is missing, and `InvalidInputError` where that is
+    not 12 to 128 characters or not new.
     """
+    login = text.lookup_address(login.strip())
+    found = await stored.user_by_login(request.database, login)
+    try:
+        async with sign_in_limits.sign_in(request, login, None if found is None else found["id"]) as attempt:
+            signed_in = None
+            while signed_in is None:
+                found = await stored.user_by_login(request.database, login)
+                new_hash = await _checked(request, found, password, new_password, attempt)
+                chosen = new_password is not None
+                signed_in = await request.database.transact(
+                    _Opening(request, found or {}, kind, new_hash, attempt, chosen=chosen).work
+                )
+    except RateLimitedError as error:
+        request.services.count_sign_in(error.code.value)
+        raise
+    request.services.count_sign_in("succeeded")
+    request.viewer = signed_in.viewer
+    return signed_in
+
+
+async def _checked(
+    request: Request, found: Row | None, password: str, new_password: str | None, attempt: Attempt
+) -> str | None:
+    """Return the hash to store, if any, for somebody who may come in; else write down and raise why not."""
     hasher = request.services.hasher
-    while True:
-        found = await stored.user_by_login(request.database, text.lookup_address(login.strip()))
-        right = await hasher.verify(found["password_hash"] if found else None, password)
-        if found is None or not right or found["state"] != UserState.ACTIVE:
-            if found is not None and hasher.needs_rehash(found["password_hash"]):
-                # A cheap hash, brought by an import, must not tell by its speed that there is such a login.
-                await hasher.verify(None, password)
-            reason = "unknown login" if found is None else "not active" if right else "wrong password"
-            error = UnauthenticatedError("Login or password is wrong, or the user may not sign in.")
-            await _tell_failure(request, found, reason, error)
-            raise error
-        try:
-            new_hash = await _changed_hash(request, found, password, new_password)
-        except CallerError as error:
-            await _tell_failure(request, found, error.code.value, error)
-            raise
-        signed_in = await request.database.transact(
-            _Opening(request, found, kind, new_hash, chosen=new_password is not None).work
-        )
-        if signed_in is not None:
-            request.services.count_sign_in("succeeded")
-            request.viewer = signed_in.viewer
-            return signed_in
+    right = await hasher.verify(found["password_hash"] if found else None, password)
+    if found is None or not right or found["state"] != UserState.ACTIVE:
+        if found is not None and hasher.needs_rehash(found["password_hash"]):
+            # A cheap hash, brought by an import, must not tell by its speed that there is such a login.
+            await hasher.verify(None, password)
+        reason = "unknown login" if found is None else "not active" if right else "wrong password"
+        error = UnauthenticatedError("Login or password is wrong, or the user may not sign in.")
+        await _tell_failure(request, found, reason, error, attempt.fail)
+        raise error
+    try:
+        return await _changed_hash(request, found, password, new_password)
+    except (PasswordChangeRequiredError, InvalidInputError) as refused:
+        await _tell_failure(request, found, refused.code.value, refused, attempt.forgive)
+        raise
 
 
 async def _changed_hash(request: Request, found: Row, password: str, new_password: str | None) -> str | None:
@@ -127,6 +145,7 @@ class _Opening:
     found: Row
     kind: SessionKind
     new_hash: str | None
+    attempt: Attempt
     chosen: bool
 
     async def work(self, unit: Unit) -> SignedIn | None:
@@ -142,6 +161,7 @@ class _Opening:
             await _tell(self.request, unit, "user.password", user, ("user", user["id"]))
         elif self.new_hash is not None:
             await stored.renew_hash(unit, user["id"], self.new_hash)
+        await self.attempt.succeed(unit, user["id"])
         tokens = self.request.services.tokens
         lasts_until = clock.now() + tokens.refresh_lifetime
         session_id = await stored.begin(unit, user["id"], self.kind, lasts_until)
@@ -230,14 +250,23 @@ async def sign_out(request: Request, *, everywhere: bool) -> None:
 async def change_password(request: Request, current_password: str, new_password: str) -> None:
     """Give the viewer a new password and end his or her other sessions.
 
-    Raises `InvalidInputError` where it is not 12 to 128 characters or not new, then `WrongPasswordError`.
+    Raises `InvalidInputError` where it is not 12 to 128 characters or not new, `RateLimitedError` by `sign_in_limits`, then
+    `WrongPasswordError`.
     """
     viewer = request.signed_in()
-    hasher = request.services.hasher
     _check_new(new_password, current_password)
+    async with sign_in_limits.own_password(request, viewer.id) as attempt:
+        await _change_password(request, viewer, current_password, new_password, attempt)
+
+
+async def _change_password(
+    request: Request, viewer: Viewer, current_password: str, new_password: str, attempt: Attempt
+) -> None:
+    hasher = request.services.hasher
     while True:
         verified = await stored.password_hash(request.database, viewer.id)
         if not await hasher.verify(verified, current_password):
+            await request.database.transact(attempt.fail)
             raise WrongPasswordError("The current password is wrong.", ["currentPassword"])
         new_hash = await hasher.hash(new_password)
 
@@ -250,6 +279,7 @@ async def change_password(request: Request, current_password: str, new_password:
                 return False
             await stored.set_password(unit, acting.id, new_hash, change_required=False)
             await end_sessions(unit, request.services, acting.id, keep=acting.session_id)
+            await attempt.succeed(unit, acting.id)
             await _tell(request, unit, "user.password", user, ("user", acting.id))
             return True
 
@@ -304,13 +334,20 @@ async def _lock(unit: Unit, found: Row) -> Row | None:
     return await stored.lock_user(unit, found["id"])
 
 
-async def _tell_failure(request: Request, found: Row | None, reason: str, told: CallerError) -> None:
+async def _tell_failure(
+    request: Request,
+    found: Row | None,
+    reason: str,
+    told: CallerError,
+    count: Callable[[Unit], Awaitable[None]],
+) -> None:
     """Write down a failed sign-in, of a login that nobody has not even the login; count it as the client is told of it.
 
     Whoever reads the counters reads no more than that: a reason there would tell which logins exist.
     """
 
     async def work(unit: Unit) -> None:
+        await count(unit)
         await audit.record(
             unit,
             "session.sign_in_failed",

@@ -5,6 +5,7 @@ A token is signed with the first key of the ring (HS256) and names it as `kid`; 
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ALGORITHM = "HS256"
 ACCESS, REFRESH = "access", "refresh"
+FINGERPRINT = b"postfach fingerprint "
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ class Tokens:
         if session_id is None or not isinstance(generation, int):
             return None
         return RefreshToken(session_id, generation)
+
+    def fingerprint(self, text: str) -> str:
+        """Return what stands for a text that must not be kept itself: 64 hexadecimal digits, others with another key."""
+        _, key = self._keys.first
+        # A lone surrogate is in nobody's login.
+        return hmac.digest(key, FINGERPRINT + text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
     def _sign(self, claims: dict[str, Any], expires_at: datetime) -> str:
         name, key = self._keys.first

@@ -139,7 +139,8 @@ class SessionMutation:
         description=(
             "Opens a session. With newPassword it changes the password first, and ends the user's other sessions; "
             "a password that somebody else set wants that (PASSWORD_CHANGE_REQUIRED). "
-            "Of every other failure only UNAUTHENTICATED is told."
+            "Of every other failure only UNAUTHENTICATED is told. After ten failures at a login or a hundred from an address "
+            "within 15 minutes: RATE_LIMITED, but not for an address from which the user has signed in before."
         ),
         extensions=[Answers()],
     )
@@ -162,7 +163,7 @@ class SessionMutation:
         metadata=BEARS_SECRET,
         description=(
             "Changes the viewer's own password, and ends the viewer's other sessions. "
-            "WRONG_PASSWORD where the current one is not right."
+            "WRONG_PASSWORD where the current one is not right, RATE_LIMITED after ten such within 15 minutes."
         ),
         extensions=[*signed_in(), Answers()],
     )

@@ -67,5 +67,5 @@ def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:
             doveadm_at(settings.doveadm_url, settings.doveadm_key),
             *(() if metrics is None else (metrics.open_session_endings.set,)),
         ),
-        **({} if metrics is None else {"count_sign_in": metrics.count_sign_in}),
+        count_sign_in=(lambda _: None) if metrics is None else metrics.count_sign_in,
     )

@@ -63,6 +63,8 @@ TABLES = (
     "activity_readers",
     "activity_mailboxes",
     "sessions",
+    "sign_in_attempts",
+    "sign_in_addresses",
     "audit_events",
 )
 

@@ -26,6 +26,8 @@ from tests import storage
 from tests.resolvers.signing_in import ADDRESS, OTHER_PASSWORD, PASSWORD, House, hashed, house_of, person
 
 ANNA = "anna@nord.example"
+COUNTED = ("audit_events", "sign_in_attempts")
+"""What a failed sign-in is written into."""
 pytestmark = pytest.mark.asyncio
 
 
@@ -115,13 +117,13 @@ async def test_every_failure_has_the_same_answer(
 ) -> None:
     await person(house.nord, "locked", state=UserState.LOCKED)
     await person(house.nord, "gone", state=UserState.DEACTIVATED)
-    before = await storage.contents(house.database, "audit_events")
+    before = await storage.contents(house.database, *COUNTED)
     for new_password in (None, OTHER_PASSWORD, "short"):
         error = await fails(house.sign_in(login, password, new_password))
         assert type(error) is UnauthenticatedError
         assert error.message == "Login or password is wrong, or the user may not sign in."
         assert error.path is None
-    assert await storage.contents(house.database, "audit_events") == before
+    assert await storage.contents(house.database, *COUNTED) == before
     assert house.outcomes == ["UNAUTHENTICATED"] * 3
     rows = await house.audit("action", "actor_id", "object_type", "agency_id", "details", "remote_address")
     known = reason != "unknown login"
@@ -143,7 +145,7 @@ async def test_every_failure_has_the_same_answer(
 
 async def test_a_password_that_somebody_else_set_has_to_be_changed(house: House) -> None:
     await house.anna.filter(id=house.anna.id).update(password_change_required=True)
-    before = await storage.contents(house.database, "audit_events")
+    before = await storage.contents(house.database, *COUNTED)
     error = await fails(house.sign_in(ANNA))
     assert type(error) is PasswordChangeRequiredError
     assert error.path == ["newPassword"]
@@ -151,7 +153,7 @@ async def test_a_password_that_somebody_else_set_has_to_be_changed(house: House)
     for refused in ("short", "x" * 11, "x" * 129, PASSWORD, "with a NUL \0 in it"):
         error = await fails(house.sign_in(ANNA, PASSWORD, refused))
         assert (type(error), error.path) == (InvalidInputError, ["newPassword"])
-    assert await storage.contents(house.database, "audit_events") == before
+    assert await storage.contents(house.database, *COUNTED) == before
     assert house.outcomes == [
         "PASSWORD_CHANGE_REQUIRED",
         "UNAUTHENTICATED",
@@ -469,10 +471,10 @@ async def test_a_password_that_cannot_be_changed_stays(
     house: House, current: str, new: str, kind: type[CallerError], path: list[str]
 ) -> None:
     here = await house.sign_in(ANNA)
-    before = await storage.contents(house.database)
+    before = await storage.contents(house.database, "sign_in_attempts")
     error = await fails(sessions.change_password(house.request(here), current, new))
     assert (type(error), error.path) == (kind, path)
-    assert await storage.contents(house.database) == before
+    assert await storage.contents(house.database, "sign_in_attempts") == before
 
 
 async def test_the_password_of_an_ended_session_is_not_changed(house: House) -> None:
