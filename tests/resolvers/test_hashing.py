@@ -91,7 +91,6 @@ async def test_a_few_are_checked_at_once_and_the_loop_goes_on(monkeypatch: pytes
     hasher.close()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("number", [0, 1, 2, 5])
 async def test_as_many_passwords_of_mailboxes_are_made_as_are_wanted(number: int) -> None:
     hasher = Hasher()

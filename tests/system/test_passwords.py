@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests import command
@@ -105,3 +106,86 @@ async def rage(urls: list[str], shown: set[str]) -> None:
             0 < each["errors"][0]["retryAfter"] <= 600 for each in answers if outcome(each) == "RATE_LIMITED"
         )
         shown |= {each["password"] for each in answers if outcome(each) == "done"}
+
+
+# ---------------------------------------------------------------- kill -9
+
+BOXES = 8
+ANSWERED = 3
+
+
+@pytest.mark.timeout(180)
+def test_what_was_answered_survives_kill_9(database_kind: str, migrated: Migrated, tmp_path: Path) -> None:
+    boxes = "".join(
+        f'\n{{"type": "mailbox", "agency": "nord", "address": "box{number}@nord.example"}}'
+        for number in range(BOXES)
+    )
+    with migrated.template(database_kind).copied(tmp_path) as url:
+        environment = settings_environment(url, tmp_path)
+        command.run_well(environment, "import", "-", text=WORLD.strip() + boxes)
+        with command.Server(environment, tmp_path) as server:
+            asyncio.run(kill_twice(server))
+
+
+async def kill_twice(server: command.Server) -> None:
+    """End the server within renewals, then within showings; look each time what is left of them."""
+    async with connected(server.url) as client:
+        boss = await client.sign_in("boss@nord.example", PASSWORD)
+        found = (await boss.data(IDS))["mailboxes"]["nodes"]
+    boxes = [each["id"] for each in found if each["address"].startswith("box")]
+    renewals = [{"box": box, "request": "one"} for box in boxes]
+    answered = await killed_within(server, boss, GENERATE, renewals)
+    assert {outcome(each) for each in answered.values()} == {"done"}
+    before = await looked_at(server, boss, boxes)
+    assert all(kinds(before[box]) == ["PASSWORD_RENEWED"] for box in answered)
+    # A client that got no answer asks again: everything was renewed once, whenever the server went away.
+    async with connected(server.url) as connections:
+        for each in renewals:
+            assert outcome(await boss.over(connections).payload(GENERATE, each)) == "done"
+    after = await looked_at(server, boss, boxes)
+    for box in boxes:
+        assert kinds(after[box]) == ["PASSWORD_RENEWED"]
+        if kinds(before[box]):
+            assert before[box] == after[box]
+    shown = await killed_within(server, boss, REVEAL, [{"box": box, "own": PASSWORD} for box in boxes])
+    assert {outcome(each) for each in shown.values()} == {"done"}
+    # What was shown is written down; what is written down need not have been shown.
+    last = await looked_at(server, boss, boxes)
+    for box in boxes:
+        assert kinds(last[box]) in (
+            [["PASSWORD_REVEALED", "PASSWORD_RENEWED"]]
+            if box in shown
+            else [["PASSWORD_RENEWED"], ["PASSWORD_REVEALED", "PASSWORD_RENEWED"]]
+        )
+
+
+async def killed_within(
+    server: command.Server, boss: Client, query: str, variables: list[Json]
+) -> dict[str, Json]:
+    """Ask for all at once, kill the server after a few answers, start it again; return the answers by mailbox."""
+    answers: dict[str, Json] = {}
+
+    async def ask(client: Client, each: Json) -> None:
+        try:
+            answers[each["box"]] = await client.payload(query, each)
+        except httpx.TransportError:
+            return
+        if len(answers) == ANSWERED:
+            server.kill()
+
+    async with connected(server.url) as connections:
+        await asyncio.gather(*(ask(boss.over(connections), each) for each in variables))
+    assert len(answers) >= ANSWERED
+    await asyncio.to_thread(server.start)
+    return answers
+
+
+async def looked_at(server: command.Server, boss: Client, boxes: list[str]) -> dict[str, Json]:
+    """Each mailbox as it is after the restart."""
+    async with connected(server.url) as connections:
+        client = boss.over(connections)
+        return {box: (await client.data(EVENTS, {"box": box}))["node"] for box in boxes}
+
+
+def kinds(box: Json) -> list[str]:
+    return [each["kind"] for each in box["events"]["nodes"]]
