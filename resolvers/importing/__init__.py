@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models import audit, bulk, clock, stored
+from resolvers.importing.addressees import Addressees
 from resolvers.importing.directory import Directory
 from resolvers.importing.errors import LineRefusedError
 from resolvers.importing.known import Known
@@ -82,8 +83,9 @@ class _Importer:
         self._unit = unit
         self._known = Known(unit)
         self._reader = LineReader(now)
-        self._directory = Directory(unit, self._known, hasher, now)
-        self._post = Post(unit, self._directory)
+        self._addressees = Addressees()
+        self._directory = Directory(unit, self._known, hasher, now, self._addressees)
+        self._post = Post(unit, self._directory, self._addressees)
         self._summary = Summary()
 
     async def run(self, lines: Iterable[bytes]) -> Summary:
@@ -104,6 +106,7 @@ class _Importer:
 
     async def close(self) -> None:
         self._directory.close()
+        self._addressees.close()
         await self._post.close()
 
     async def _take_numbered(self, number: int, line: bytes) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from models.database import Unit
     from resolvers.hashing import Hasher
+    from resolvers.importing.addressees import Addressees
     from resolvers.importing.lines import AgencyLine, AssignmentLine, MailboxLine, UserLine
 
 ROWS = 1_000
@@ -41,11 +42,14 @@ class Directory:
     there, and here what belongs to none.
     """
 
-    def __init__(self, unit: Unit, known: Known, hasher: Hasher, now: datetime) -> None:
+    def __init__(
+        self, unit: Unit, known: Known, hasher: Hasher, now: datetime, addressees: Addressees
+    ) -> None:
         self._unit = unit
         self._known = known
         self._hasher = hasher
         self._now = now
+        self._addressees = addressees
         self._threads = ThreadPoolExecutor(HASHED_AT_ONCE, thread_name_prefix="import")
         self.account_managers: Counter[str] = Counter()
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
@@ -165,6 +169,10 @@ class Directory:
         if (known := agency.mailboxes.get(line.address)) is not None:
             given = content, stops_at or known.receiving_stops_at
             return _adds((known.content, known.receiving_stops_at), given)
+        if (earlier := self._addressees.line_that_names(line.address)) is not None:
+            raise LineRefusedError(
+                f"address: The e-mail of line {earlier} names it already: mailboxes stand before e-mails."
+            )
         if not content.active and stops_at is None:
             stops_at = self._now
         mailbox = Mailbox(uuid4(), agency, line.address, content, stops_at)

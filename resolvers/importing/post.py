@@ -17,6 +17,7 @@ from resolvers.importing.known import Agency, Mailbox, find_mailbox, find_user
 
 if TYPE_CHECKING:
     from models.database import Unit
+    from resolvers.importing.addressees import Addressees
     from resolvers.importing.directory import Directory
     from resolvers.importing.lines import BookingPart, MailLine
 
@@ -48,9 +49,10 @@ class _Waiting:
 class Post:
     """Takes lines one by one; `added` and `skipped` count those that were compared with what is stored."""
 
-    def __init__(self, unit: Unit, directory: Directory) -> None:
+    def __init__(self, unit: Unit, directory: Directory, addressees: Addressees) -> None:
         self._unit = unit
         self._directory = directory
+        self._addressees = addressees
         self._waiting: dict[tuple[UUID, str], _Waiting] = {}
         self._characters = 0
         self._under_way: asyncio.Task[None] | None = None
@@ -60,6 +62,7 @@ class Post:
     async def take(self, number: int, line: MailLine) -> None:
         """Take an e-mail. Raises `LineRefusedError`, for a line before this one perhaps."""
         agency = await self._directory.agency(line.agency)
+        addresses = line.content.addresses
         booked = [_booked_mailbox(agency, place, part) for place, part in enumerate(line.bookings)]
         if len({mailbox.id for mailbox in booked}) < len(booked):
             raise LineRefusedError("bookings: A mailbox has one booking of an e-mail.")
@@ -67,7 +70,8 @@ class Post:
             _booking(agency, mailbox, place, part)
             for place, (mailbox, part) in enumerate(zip(booked, line.bookings, strict=True))
         ]
-        mail = _brought(agency, line, bookings, booked)
+        mail = _brought(agency, line, addresses, bookings, booked)
+        self._addressees.name(agency, number, addresses, line.later)
         waiting, key = _Waiting(number, agency, mail), (agency.id, mail.identity)
         if key in self._waiting:
             if self._waiting[key].facts() != waiting.facts():
@@ -146,10 +150,13 @@ def _booking(agency: Agency, mailbox: Mailbox, place: int, part: BookingPart) ->
 
 
 def _brought(
-    agency: Agency, line: MailLine, bookings: list[BroughtBooking], booked: list[Mailbox]
+    agency: Agency,
+    line: MailLine,
+    addresses: list[str],
+    bookings: list[BroughtBooking],
+    booked: list[Mailbox],
 ) -> BroughtMail:
     content = line.content
-    addresses = content.addresses
     if not line.later <= set(addresses) - {mailbox.address for mailbox in booked}:
         raise LineRefusedError("laterMailboxes: They are among sender and recipients and have no booking.")
     own = [

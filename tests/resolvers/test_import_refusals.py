@@ -245,3 +245,69 @@ async def test_what_only_reading_refuses_changes_nothing_either(database: Databa
         await take(database, *WORLD, line)
     assert str(refused.value) == "line 14: passwordHash: Either this or password is there, not both."
     assert await contents(database) == before
+
+
+# ---------------------------------------------------------------- mailboxes after e-mails
+
+
+NAMING: dict[str, Line] = {
+    "to": {"recipients": ["new@nord.example"]},
+    "from": {"sender": "New@NORD.example"},
+    "to a tag of": {"recipients": ["buyer@web.example", "new+sale@nord.example"]},
+    "in quotes": {"recipients": ['"new"@nord.example']},
+    "in wide letters": {"recipients": ["\uff4e\uff45\uff57@nord.example"]},
+}
+
+
+@pytest.mark.parametrize("vip", [True, False])
+@pytest.mark.parametrize("spelling", NAMING)
+async def test_no_mailbox_comes_after_an_email_that_names_it(
+    database: Database, spelling: str, *, vip: bool
+) -> None:
+    """The e-mail would stay open although the mailbox is VIP, or is switched to be later."""
+    early = mail(messageId="m2@web.example", **NAMING[spelling])
+    other = mail(messageId="m3@web.example", recipients=["new@nord.example"])
+    before = await contents(database)
+    with pytest.raises(LineRefusedError) as refused:
+        await take(database, *WORLD, early, other, mailbox("new@nord.example", vip=vip))
+    assert str(refused.value) == (
+        f"line {len(WORLD) + 3}: address: The e-mail of line {len(WORLD) + 1} names it already: "
+        "mailboxes stand before e-mails."
+    )
+    assert await contents(database) == before
+
+
+async def test_an_email_that_is_stored_already_names_a_mailbox_too(database: Database) -> None:
+    """The file is wrong whatever of it adds something."""
+    early = mail(messageId="m2@web.example", recipients=["new@nord.example"])
+    await take(database, *WORLD, early)
+    before = await contents(database)
+    with pytest.raises(LineRefusedError) as refused:
+        await take(database, early, mailbox("new@nord.example"))
+    assert refused.value.number == 2
+    assert await contents(database) == before
+
+
+async def test_a_mailbox_may_come_after_emails_that_do_not_name_it(database: Database) -> None:
+    """Those to others, and those that say themselves that it came later."""
+    summary = await take(
+        database,
+        *WORLD,
+        mail(
+            messageId="m2@web.example",
+            recipients=["renew@nord.example", "new@west.example", "new@web.example"],
+        ),
+        mail(
+            messageId="m3@web.example", recipients=["new@nord.example"], laterMailboxes=["New@nord.example"]
+        ),
+        mail(messageId="m4@web.example", text="An new@nord.example"),
+        mailbox("new@nord.example", vip=True),
+        mail(messageId="m5@web.example", recipients=["new@nord.example"]),
+        mailbox("new@nord.example", vip=True),
+    )
+    assert (summary.added["mailbox"], summary.skipped["mailbox"]) == (4, 1)
+    rows = await database.fetch(
+        "SELECT m.message_id FROM mail_mailboxes g JOIN mails m ON m.id = g.mail_id JOIN mailboxes o ON o.id = g.mailbox_id "
+        "WHERE o.address = 'new@nord.example'"
+    )
+    assert [row["message_id"] for row in rows] == ["m5@web.example"]
