@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -89,6 +90,7 @@ def respond(
 
 
 def refuse(error: RefusedError, kind: str = JSON) -> Response:
-    """Return the answer to a request that is refused."""
+    """Return the answer to a request that is refused; what GraphQL has nothing against is 200 as `application/json` alone."""
     body = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
-    return respond(body, error.status, kind, error.headers)
+    status = HTTPStatus.BAD_REQUEST if kind == GRAPHQL and error.status == HTTPStatus.OK else error.status
+    return respond(body, status, kind, error.headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +15,21 @@ from server.answers import BAD_REQUEST, JSON, RefusedError
 LARGEST_BYTES = 1024 * 1024
 """Of a body or a message."""
 BODY_SECONDS = 30
+_DOCUMENT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A document, its variables, and which of its operations is meant. With `tells_cost` the answer says what was counted."""
+    """A document or its hash, its variables, and which of its operations is meant.
 
-    query: str = field(repr=False)
+    With `tells_cost` the answer says what was counted.
+    """
+
+    query: str | None = field(repr=False)
     variables: dict[str, Any] | None = field(repr=False)
     operation_name: str | None
     tells_cost: bool = False
+    document_hash: str | None = None
 
 
 async def read_body(request: Request) -> bytes:
@@ -69,16 +75,35 @@ def asked(body: object) -> Asked:
     if not isinstance(body, dict):
         raise _bad("A request is a JSON object.")
     query, variables, name = body.get("query"), body.get("variables"), body.get("operationName")
-    if not isinstance(query, str) or not query.strip():
+    named = _hash(body)
+    if not (query is None and named) and (not isinstance(query, str) or not query.strip()):
         raise _bad("query is the text of a document.")
     if variables is not None and not isinstance(variables, dict):
         raise _bad("variables is an object or null.")
     if name is not None and not isinstance(name, str):
         raise _bad("operationName is a text or null.")
-    extensions = body.get("extensions")
+    tells_cost = (body.get("extensions") or {}).get("cost") is True
+    return Asked(query, variables, name, tells_cost, named)
+
+
+def _hash(body: dict[str, Any]) -> str | None:
+    """Return the hash by which a document is named: as `documentId`, or as Apollo's clients do."""
+    extensions, identifier = body.get("extensions"), body.get("documentId")
     if not isinstance(extensions, dict | None):
         raise _bad("extensions is an object or null.")
-    return Asked(query, variables, name, tells_cost=(extensions or {}).get("cost") is True)
+    persisted = (extensions or {}).get("persistedQuery")
+    if identifier is None and persisted is None:
+        return None
+    if persisted is not None:
+        if not isinstance(persisted, dict) or persisted.get("version") != 1:
+            raise _bad("extensions.persistedQuery is an object of version 1.")
+        identifier = persisted.get("sha256Hash") if identifier is None else identifier
+    found = _DOCUMENT_ID.fullmatch(identifier) if isinstance(identifier, str) else None
+    if found is None:
+        raise _bad("A document is named by sha256: and its SHA-256 in 64 hexadecimal digits.")
+    if persisted is not None and persisted.get("sha256Hash") != found[1]:
+        raise _bad("documentId and extensions.persistedQuery name two documents.")
+    return found[1]
 
 
 def _bad(message: str) -> RefusedError:

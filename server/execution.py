@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import GraphQLError
@@ -18,6 +18,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from execution.persisted import MismatchError, NotFoundError, NotTrustedError
 from resolvers import batches
 from schema.context import Context
 from schema.failures import presented
@@ -30,6 +31,7 @@ log = logging.getLogger("postfach.operations")
 
 ANSWERED_ONCE = (OperationType.QUERY, OperationType.MUTATION)
 NO_OPERATION = "none"
+NOT_FOUND, NOT_TRUSTED = "PERSISTED_QUERY_NOT_FOUND", "DOCUMENT_NOT_TRUSTED"
 GONE = "CLIENT_GONE"
 """For log and metrics: nobody is told."""
 
@@ -43,6 +45,26 @@ class Executed:
     refused: bool
 
 
+def with_document(runtime: Runtime, asked: Asked) -> Asked:
+    """Return what is asked with the text of its document. Raises `RefusedError` where that is not known or not to be executed."""
+    try:
+        return replace(asked, query=runtime.persisted.text_of(asked.query, asked.document_hash))
+    except MismatchError as error:
+        raise RefusedError(400, BAD_REQUEST, "The document has another hash.") from error
+    except NotTrustedError as error:
+        message = "Only documents that the operator knows are executed."
+        raise RefusedError(400, NOT_TRUSTED, message) from error
+    except NotFoundError as error:
+        # The words and the code that Apollo's clients wait for; GraphQL itself has nothing against it.
+        raise RefusedError(200, NOT_FOUND, "PersistedQueryNotFound") from error
+
+
+def keep_document(runtime: Runtime, asked: Asked, done: Executed) -> None:
+    """Keep a document that was executed under its hash, so that the hash is enough from now on."""
+    if asked.document_hash is not None and asked.query is not None and not done.refused:
+        runtime.persisted.keep(asked.query, asked.document_hash)
+
+
 async def execute(runtime: Runtime, asked: Asked, context: Context) -> Executed:
     """Execute a query or a mutation. What goes wrong is in the body; only being cancelled is raised."""
     began = time.perf_counter()
@@ -51,6 +73,7 @@ async def execute(runtime: Runtime, asked: Asked, context: Context) -> Executed:
         done = await _executed(runtime, asked, context)
     finally:
         batches.stop(context.request)
+        keep_document(runtime, asked, done)
         account(runtime, context, done, time.perf_counter() - began)
     return done
 

@@ -34,7 +34,7 @@ from server.authentication import TokenRefusedError, authenticate
 from server.bodies import asked, parse, read_body
 from server.cookies import SessionCookies
 from server.deadline import unless_gone
-from server.execution import execute
+from server.execution import execute, with_document
 from server.origins import Origin, allow_origin, origin_of, preflight_headers
 from server.playground import playground_page
 from server.runtime import Runtime
@@ -94,7 +94,7 @@ class GraphQLOverHttp:
         return playground_page(self._settings)
 
     async def _operation(self, request: Request, origin: Origin, kind: str) -> Response:
-        wanted = asked(parse(await read_body(request)))
+        wanted = with_document(self._runtime, asked(parse(await read_body(request))))
         viewer, jar = await authenticate(request, self._runtime, self._cookies, origin)
         context = Context(
             Asking(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from strawberry import Schema
 
+from execution.persisted import Persisted
 from mail.doveadm import doveadm_at
 from mail.endings import Endings
 from models.database import Database, DatabaseUnavailableError
@@ -27,6 +28,7 @@ class Runtime:
         self.settings = settings
         self.schema = schema
         self.metrics = Metrics()
+        self.persisted = Persisted(settings.trusted_documents, only=settings.only_trusted)
         self.services = services_of(settings, self.metrics)
         self.watch = SessionWatch(self.services.events)
         self._database: Database | None = None

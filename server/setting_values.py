@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import orjson
 from email_validator import EmailNotValidError, validate_email
 
 from execution.limits import NAMES as LIMIT_NAMES
 from execution.limits import Limits
+from execution.persisted import sha256
 from mail.servers import MailServer
 from models.database import DatabaseUrl, DatabaseUrlError
 from models.keys import KeyRing, KeyRingError
@@ -99,6 +101,22 @@ def limits(text: str) -> Limits:
             raise Expected(f"NAME=NUMBER,… with each of these once at most: {', '.join(LIMIT_NAMES)}")
         found[name] = int(number)
     return Limits(**found)
+
+
+def trusted_documents(text: str) -> dict[str, str]:
+    """Read the file of this path: documents by their SHA-256, as Relay's compiler and Apollo's manifest write them."""
+    expected = Expected(
+        "the path of a JSON file with documents by their SHA-256, as Relay's compiler or Apollo's manifest has them"
+    )
+    try:
+        content = orjson.loads(Path(text).read_bytes())
+        if isinstance(content, dict) and isinstance(content.get("operations"), list):
+            content = {each["id"]: each["body"] for each in content["operations"]}
+        if not isinstance(content, dict) or any(sha256(body) != name for name, body in content.items()):
+            raise expected
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise expected from None
+    return content
 
 
 def log_format(text: str) -> Literal["text", "json"]:

@@ -56,6 +56,8 @@ NAMES = (
     "INTROSPECTION",
     "LIMITS",
     "OPERATION_SECONDS",
+    "TRUSTED_DOCUMENTS",
+    "ONLY_TRUSTED",
 )
 NOT_YET = ("LMTP_LISTEN", "EVENTS_URL")
 RINGS = ("SEALING_KEYS", "TOKEN_KEYS")
@@ -97,6 +99,8 @@ class Settings:
     introspection: bool
     limits: Limits
     operation_seconds: int
+    trusted_documents: Mapping[str, str] = field(repr=False)
+    only_trusted: bool
 
     @property
     def embedded(self) -> bool:
@@ -152,6 +156,11 @@ class _Reader:
         minutes = read("ACCESS_TOKEN_MINUTES", values.whole_number(MINUTES), 15)
         days = read("REFRESH_TOKEN_DAYS", values.whole_number(DAYS), 30)
         self._both("DOVEADM_URL", "DOVEADM_KEY")
+        only_trusted = read("ONLY_TRUSTED", values.switch, default=False)
+        if only_trusted and "TRUSTED_DOCUMENTS" not in self.texts:
+            self._refuse("TRUSTED_DOCUMENTS", f"expected beside {PREFIX}ONLY_TRUSTED")
+        if only_trusted and self.texts.get("GRAPHIQL") == "on":
+            self._refuse("GRAPHIQL", f"expected off beside {PREFIX}ONLY_TRUSTED")
         rings = {name: self._ring(name, required=database_url.dialect != "sqlite") for name in RINGS}
         make = partial(
             Settings,
@@ -170,10 +179,12 @@ class _Reader:
             doveadm_url=read("DOVEADM_URL", values.http_url, None),
             doveadm_key=read("DOVEADM_KEY", values.header_value, None),
             log_format=read("LOG_FORMAT", values.log_format, _log_format()),
-            graphiql=read("GRAPHIQL", values.switch, default=True),
+            graphiql=read("GRAPHIQL", values.switch, default=not only_trusted),
             introspection=read("INTROSPECTION", values.switch, default=True),
             limits=read("LIMITS", values.limits, Limits()),
             operation_seconds=read("OPERATION_SECONDS", values.whole_number(SECONDS), 15),
+            trusted_documents=read("TRUSTED_DOCUMENTS", values.trusted_documents, dict[str, str]()),
+            only_trusted=only_trusted,
         )
         if self.problems:
             raise SettingsError(self.problems)

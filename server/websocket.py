@@ -35,7 +35,15 @@ from server.authentication import bearer_token
 from server.bodies import LARGEST_BYTES, Asked, asked, parse
 from server.cookies import SessionCookies
 from server.deadline import TimedOutError, deadline
-from server.execution import Executed, account, cost_of, executed_of, refused_of
+from server.execution import (
+    Executed,
+    account,
+    cost_of,
+    executed_of,
+    keep_document,
+    refused_of,
+    with_document,
+)
 from server.graphql import remote_address, unavailable
 from server.origins import origin_of
 from server.runtime import Runtime
@@ -294,6 +302,11 @@ class Socket:
             wanted = asked(payload)
         except RefusedError as error:
             raise ClosedError(Close.BAD_MESSAGE) from error
+        try:
+            wanted = with_document(self._runtime, wanted)
+        except RefusedError as error:
+            self._start(self._refuse, name, error)
+            return
         if len(self._operations) >= OPERATIONS:
             refusal = RefusedError(429, BAD_REQUEST, f"At most {OPERATIONS} operations at once on a socket.")
             self._start(self._refuse, name, refusal)
@@ -349,6 +362,7 @@ class Socket:
             await self._deliver(name, last)
         finally:
             batches.stop(context.request)
+            keep_document(self._runtime, wanted, last)
             account(self._runtime, context, last, time.perf_counter() - began)
 
     async def _context(self) -> Context:

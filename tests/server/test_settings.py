@@ -1,5 +1,6 @@
 """What operators may say, what it means when they don't, and the one line when it is wrong."""
 
+import json
 import stat
 import threading
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from execution.limits import NAMES, Limits
+from execution.persisted import sha256
 from mail.servers import MailServer
 from server.setting_values import SmtpServer
 from server.settings import Settings, SettingsError
@@ -20,6 +22,7 @@ URL = "http://HOST[:PORT] or https://HOST[:PORT], with a path perhaps"
 SMTP = "smtp://, smtp+starttls:// or smtps:// and [USER:PASSWORD@]HOST:PORT"
 DATABASE = "sqlite:///ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
 RING = "id:base64-of-32-bytes,…"
+TRUSTED = "the path of a JSON file with documents by their SHA-256, as Relay's compiler or Apollo's manifest has them"
 LIMITS = "NAME=NUMBER,… with each of these once at most: " + ", ".join(NAMES)
 
 
@@ -69,10 +72,13 @@ def test_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.introspection
     assert settings.limits == Limits()
     assert settings.operation_seconds == 15
+    assert (settings.trusted_documents, settings.only_trusted) == ({}, False)
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
     sealing, token = key_ring("new", "old"), key_ring("t")
+    trusted = tmp_path / "documents.json"
+    trusted.write_text(json.dumps({sha256("{ a }"): "{ a }"}))
     settings = load(
         tmp_path,
         DATABASE_URL=POSTGRESQL,
@@ -95,7 +101,10 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         INTROSPECTION="off",
         LIMITS="depth=7, cost=1000",
         OPERATION_SECONDS="600",
+        TRUSTED_DOCUMENTS=str(trusted),
+        ONLY_TRUSTED="on",
     )
+    assert (settings.trusted_documents, settings.only_trusted) == ({sha256("{ a }"): "{ a }"}, True)
     assert settings.operation_seconds == 600
     assert settings.limits == Limits(depth=7, cost=1000)
     assert not settings.embedded
@@ -131,6 +140,25 @@ def test_the_mail_servers_follow_the_public_host(tmp_path: Path) -> None:
     assert settings.smtp_from == "postfach@post.example"
     assert settings.guessed_servers == (settings.imap, settings.pop3, settings.submission)
     assert settings.imap.host == "imap.post.example"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"x": "{ a }"}, {sha256("{ b }"): "{ a }"}, [], {"operations": [{"id": "x"}]}, {sha256("1"): 1}],
+)
+def test_a_file_of_documents_with_another_hash_stops_the_start(tmp_path: Path, content: object) -> None:
+    file = tmp_path / "documents.json"
+    file.write_text(json.dumps(content))
+    assert problems(tmp_path, TRUSTED_DOCUMENTS=str(file)) == [
+        f"POSTFACH_TRUSTED_DOCUMENTS: expected {TRUSTED}"
+    ]
+
+
+def test_what_goes_with_trusted_documents_alone(tmp_path: Path) -> None:
+    assert problems(tmp_path, ONLY_TRUSTED="on", GRAPHIQL="on") == [
+        "POSTFACH_TRUSTED_DOCUMENTS: expected beside POSTFACH_ONLY_TRUSTED",
+        "POSTFACH_GRAPHIQL: expected off beside POSTFACH_ONLY_TRUSTED",
+    ]
 
 
 def test_nothing_secret_is_shown(tmp_path: Path) -> None:
@@ -262,6 +290,9 @@ def test_nothing_secret_is_shown(tmp_path: Path) -> None:
         ("GRAPHIQL", "1", "on or off"),
         ("INTROSPECTION", "", "on or off"),
         ("OPERATION_SECONDS", "0", "a whole number from 1 to 600"),
+        ("ONLY_TRUSTED", "yes", "on or off"),
+        ("TRUSTED_DOCUMENTS", "/nowhere/documents.json", TRUSTED),
+        ("TRUSTED_DOCUMENTS", "/proc/self/status", TRUSTED),
         ("OPERATION_SECONDS", "601", "a whole number from 1 to 600"),
         ("LIMITS", "", LIMITS),
         ("LIMITS", "depth", LIMITS),
