@@ -135,6 +135,8 @@ class DatabaseUrl:
                     "journal_mode": "WAL",
                     "synchronous": "FULL",
                     "foreign_keys": "ON",
+                    # Else REPLACE would delete rows without asking the triggers that refuse it.
+                    "recursive_triggers": "ON",
                     "busy_timeout": SQLITE_BUSY_MILLISECONDS,
                 },
             }
