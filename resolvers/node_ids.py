@@ -25,6 +25,7 @@ class NodeKind(IntEnum):
     MAILBOX_ASSIGNMENT = 5
     ACTIVITY = 6
     CREDENTIAL_DELIVERY = 7
+    AUDIT_EVENT = 8
 
 
 _BYTES = {kind: bytes([kind]) for kind in NodeKind}

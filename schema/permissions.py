@@ -55,6 +55,14 @@ class ManagesAccounts(Permission):
         return viewer.manages_accounts
 
 
+class Administers(Permission):
+    """The viewer is an administrator."""
+
+    def allows(self, viewer: Viewer, source: Any) -> bool:
+        """Ask the role alone."""
+        return viewer.administers
+
+
 class AdministersAgency(Permission):
     """The viewer is an administrator of this agency."""
 

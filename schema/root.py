@@ -12,6 +12,7 @@ from execution.documents import Documents, Prepared
 from schema.activity import Activity, ActivityMutation, ActivityQuery, ActivitySubscription
 from schema.agency import Agency, AgencyMutation, AgencyQuery
 from schema.assignment import AssignmentMutation, MailboxAssignment
+from schema.audit_event import AuditEvent, AuditQuery
 from schema.documents import OneOperation
 from schema.errors import ERROR_TYPES
 from schema.failures import presented
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @strawberry.type(
     description="What can be read. Without a session every field but viewer is an error, UNAUTHENTICATED."
 )
-class Query(UserQuery, AgencyQuery, MailboxQuery, ActivityQuery, NodeQuery):
+class Query(UserQuery, AgencyQuery, MailboxQuery, ActivityQuery, NodeQuery, AuditQuery):
     """Every subject's queries."""
 
 
@@ -58,7 +59,7 @@ class Subscription(ActivitySubscription):
     """Every subject's subscriptions."""
 
 
-NODE_TYPES = (User, Agency, Mailbox, MailboxAssignment, MailboxEvent, Activity)
+NODE_TYPES = (User, Agency, Mailbox, MailboxAssignment, MailboxEvent, Activity, AuditEvent)
 """Reached through `Node`, whether or not a field names them."""
 
 

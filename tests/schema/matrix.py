@@ -91,6 +91,7 @@ QUERY = Probe(
         **rows("nodes(ids:[$ben]) mailboxes users activities", SIGNED_IN),
         "agency": row("UNAUTHENTICATED value value value null value"),
         "agencies": row("UNAUTHENTICATED null null null value null"),
+        "auditEvents": row("UNAUTHENTICATED null null value null value"),
     },
 )
 
@@ -145,6 +146,7 @@ PROBES = (
         },
     ),
     node("MailboxAssignment", "deskPeriod", rows("id user mailbox from until", ADMINISTRATORS_ONLY)),
+    node("AuditEvent", "auditEvent", rows("id at action actor object remoteAddress", ADMINISTRATORS_ONLY)),
     node("MailboxEvent", "deskEvent", rows("id kind at user", ADMINISTRATORS_ONLY)),
     # A VIP mailbox: those assigned now read all of it, and they alone what concerns its password.
     node(
@@ -245,11 +247,27 @@ STRUCTURE: dict[str, set[str]] = {
     "PageInfo": {"hasNextPage", "hasPreviousPage", "startCursor", "endCursor"},
     **{
         f"{name}Connection": CONNECTION
-        for name in ("Activity", "Agency", "Mailbox", "MailboxAssignment", "MailboxEvent", "User")
+        for name in (
+            "Activity",
+            "Agency",
+            "AuditEvent",
+            "Mailbox",
+            "MailboxAssignment",
+            "MailboxEvent",
+            "User",
+        )
     },
     **{
         f"{name}Edge": EDGE
-        for name in ("Activity", "Agency", "Mailbox", "MailboxAssignment", "MailboxEvent", "User")
+        for name in (
+            "Activity",
+            "Agency",
+            "AuditEvent",
+            "Mailbox",
+            "MailboxAssignment",
+            "MailboxEvent",
+            "User",
+        )
     },
     **{
         f"{name}Error": ERROR

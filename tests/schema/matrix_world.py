@@ -7,7 +7,7 @@ from typing import Any
 
 from models import clock
 from models.database import Database
-from models.tables import Assignment, MailboxEvent, ModuleName, ReadLevel, Role, User, UserState
+from models.tables import Assignment, AuditEvent, MailboxEvent, ModuleName, ReadLevel, Role, User, UserState
 from resolvers import sessions
 from resolvers.errors import UnauthenticatedError
 from resolvers.node_ids import NodeKind, encode
@@ -117,6 +117,8 @@ async def build(asking: Asking) -> World:
         for activity in booked["activities"]:
             suffix = {"ACTIVITY": "Activity", "AGENTS_LOG": "Log"}[activity["kind"]]
             ids[prefix + suffix] = activity["id"]
+    told = await AuditEvent.filter(agency_id=nord.id, action="mailbox.vip_on").get()
+    ids["auditEvent"] = encode(NodeKind.AUDIT_EVENT, told.id)
     assert await Assignment.filter(until=None).count() == len(("desk", "chef"))
     return World(people, ids, asking.services, asking.database)
 
