@@ -299,18 +299,12 @@ def _booking(row: Row) -> Booking:
     )
 
 
-async def booked(request: Request, narrowed: Filter, mail_id: UUID, position: int) -> list[Entry]:
-    """Return the entries that a booking made visible to the viewer, by the rights of this moment."""
+async def still_visible(request: Request, narrowed: Filter, activity_ids: list[UUID]) -> list[Entry]:
+    """Return those of these entries of an e-mail that the viewer may see and the filter lets through, by kind and reference."""
     seer = reader(request.signed_in())
     if seer is None:
         return []
-    opened = await visibility.opened_by_booking(request.database, mail_id, position, [seer.user_id])
-    if not opened:
-        return []
-    rows = await visibility.visible(
-        request.database, seer, [activity_id for _, activity_id in opened], narrowed
-    )
-    entries = [read(row) for row in rows]
+    entries = [read(row) for row in await visibility.visible(request.database, seer, activity_ids, narrowed)]
     return sorted(
         entries, key=lambda each: (each.kind, each.contact_reference or each.property_reference or "")
     )

@@ -10,7 +10,7 @@ from models import bookings, visibility
 from models.bookings import MailContent, References
 from models.mails import same_address
 from models.tables import MailPart
-from resolvers import activities, feed, mail_input, node_ids
+from resolvers import activities, listeners, mail_input, node_ids
 from resolvers.acting import acting_user
 from resolvers.errors import ForbiddenError, InvalidInputError, NotFoundError
 from resolvers.node_ids import NodeKind
@@ -65,7 +65,7 @@ async def book_mail(request: Request, asked: BookMail) -> list[Entry]:
         if made.position is not None:
             await request.services.events.publish(
                 unit,
-                feed.BOOKED,
+                listeners.BOOKED,
                 {"agency_id": str(agency_id), "mail_id": str(made.mail_id), "position": made.position},
             )
         seer = activities.reader(acting)

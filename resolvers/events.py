@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import orjson
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Payload = dict[str, Any]
 
 WAITING_EVENTS = 1_000
-"""How many events wait for a subscriber at most: many, since those of entries that he or she does not see wait too."""
+"""How many events wait for a subscriber at most."""
 NOTIFICATION_BYTES = 7_900
 """PostgreSQL carries less than 8000 bytes at once."""
 SESSIONS_ENDED = "sessions_ended"
@@ -50,6 +50,16 @@ class EventsLostError(SubscriptionEndedError):
     """The way to the other processes broke: events may be missing."""
 
     code = "EVENTS_LOST"
+
+
+class Subscriber(Protocol):
+    """Takes what the bus hands over, at once and without waiting."""
+
+    def offer(self, payload: Payload) -> None:
+        """Take a payload."""
+
+    def fail(self, error: SubscriptionEndedError) -> None:
+        """Hear that events are missing."""
 
 
 class Subscription:
@@ -116,7 +126,7 @@ class Events(ABC):
     """The bus of this process."""
 
     def __init__(self) -> None:
-        self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
+        self._subscribers: dict[str, set[Subscriber]] = defaultdict(set)
 
     @abstractmethod
     async def open(self) -> None:
@@ -135,13 +145,26 @@ class Events(ABC):
 
         Raises `EventsLostError` while the way to the other processes is broken.
         """
-        subscription = Subscription(accepts, self._subscriptions[topic].discard)
-        self._subscriptions[topic].add(subscription)
+        self.require_whole()
+        subscription = Subscription(accepts, self._subscribers[topic].discard)
+        self._subscribers[topic].add(subscription)
         return subscription
+
+    @abstractmethod
+    def require_whole(self) -> None:
+        """Raise `EventsLostError` while the way to the other processes is broken."""
+
+    def attach(self, topic: str, subscriber: Subscriber) -> None:
+        """Hand the topic's events over as they come, until it is detached; after it was told to fail, too."""
+        self._subscribers[topic].add(subscriber)
+
+    def detach(self, topic: str, subscriber: Subscriber) -> None:
+        """Hand nothing over any more."""
+        self._subscribers[topic].discard(subscriber)
 
     def subscribers(self, topic: str) -> int:
         """Return how many listen to the topic in this process."""
-        return len(self._subscriptions.get(topic, ()))
+        return len(self._subscribers.get(topic, ()))
 
     async def publish_sessions_ended(self, unit: Unit, user_id: UUID, session_ids: Iterable[UUID]) -> None:
         """Tell that these sessions of the user have ended, so that what they opened is closed."""
@@ -151,13 +174,13 @@ class Events(ABC):
             await self.publish(unit, SESSIONS_ENDED, payload)
 
     def _deliver(self, topic: str, payload: Payload) -> None:
-        for subscription in tuple(self._subscriptions.get(topic, ())):
-            subscription.offer(payload)
+        for subscriber in tuple(self._subscribers.get(topic, ())):
+            subscriber.offer(payload)
 
     def _fail_all(self, error: SubscriptionEndedError) -> None:
-        for subscriptions in tuple(self._subscriptions.values()):
-            for subscription in tuple(subscriptions):
-                subscription.fail(error)
+        for subscribers in tuple(self._subscribers.values()):
+            for subscriber in tuple(subscribers):
+                subscriber.fail(error)
 
 
 class LocalEvents(Events):
@@ -165,6 +188,9 @@ class LocalEvents(Events):
 
     async def open(self) -> None:
         """Do nothing: there are no other processes."""
+
+    def require_whole(self) -> None:
+        """Do nothing: nothing can break."""
 
     async def publish(self, unit: Unit, topic: str, payload: Payload) -> None:
         """Tell after the commit."""
@@ -194,11 +220,10 @@ class PostgresEvents(Events):
             raise ValueError(f"an event of {topic} has {len(text)} bytes, {NOTIFICATION_BYTES} at most")
         await notify(unit, text.decode())
 
-    def subscribe(self, topic: str, accepts: Callable[[Payload], bool] = lambda _: True) -> Subscription:
-        """Return the topic's events from now on."""
+    def require_whole(self) -> None:
+        """Raise `EventsLostError` while the listener hears nothing."""
         if not self._listener.hears:
             raise EventsLostError("The way to the other processes is broken.")
-        return super().subscribe(topic, accepts)
 
     def _heard(self, text: str) -> None:
         topic, payload = orjson.loads(text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resolvers.lanes import Lanes
+from resolvers.listeners import Listeners
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,3 +34,4 @@ class Services:
     endings: Endings
     count_sign_in: Callable[[str], None] = lambda _: None
     lanes: Lanes = field(default_factory=lambda: Lanes(at_once=4, most=200))
+    listeners: Listeners = field(default_factory=Listeners)

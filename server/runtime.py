@@ -48,7 +48,11 @@ class Runtime:
             await database.migrate()
             await self.services.events.open()
             self._database = database
-            async with self.watch.running(database), self.services.endings.running(database):
+            async with (
+                self.watch.running(database),
+                self.services.listeners.running(database, self.services.events),
+                self.services.endings.running(database),
+            ):
                 yield
         finally:
             self._database = None

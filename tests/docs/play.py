@@ -17,7 +17,6 @@ from graphql import OperationDefinitionNode, OperationType, parse
 from models import clock
 from models.tables import SessionKind
 from resolvers import sessions
-from resolvers.feed import BOOKED
 from resolvers.request import Request, Viewer
 from schema import schema
 from schema.context import Context, CookieJar
@@ -139,7 +138,7 @@ class _Player:
             return executed_of(await anext(results)).body
 
         self._listening = asyncio.create_task(first())
-        while self._runtime.services.events.subscribers(BOOKED) == 0:
+        while self._runtime.services.listeners.number == 0:
             assert not self._listening.done(), self._listening.result()
             await asyncio.sleep(0)
 

@@ -24,8 +24,10 @@ async def asking(database: Database) -> AsyncIterator[Asking]:
     """Whoever asks the schema something."""
     hasher, events = Hasher(), LocalEvents()
     tokens = Tokens(KeyRing.generate(), timedelta(minutes=15), timedelta(days=30))
+    services = Services(hasher, tokens, events, seals(), SERVERS, Endings(None))
     try:
-        yield Asking(database, Services(hasher, tokens, events, seals(), SERVERS, Endings(None)))
+        async with services.listeners.running(database, events):
+            yield Asking(database, services)
     finally:
         await events.close()
         hasher.close()

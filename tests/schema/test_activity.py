@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
+from models import clock
 from models.tables import Mailbox, ReadLevel, Role, User
 from models.visibility import Filter
 from resolvers.activities import Entries
 from resolvers.activities import bookings as bookings_of
-from resolvers.feed import BOOKED
 from resolvers.node_ids import NodeKind, encode
 from resolvers.paging import Arguments, encode_cursor
 from resolvers.request import Request
@@ -270,7 +270,7 @@ async def listening(asking: Asking, who: User | Request, **narrowed: object) -> 
 
 async def all_listen(asking: Asking, number: int) -> None:
     """Wait until so many listen."""
-    while asking.services.events.subscribers(BOOKED) < number:  # noqa: ASYNC110 (the bus tells nobody)
+    while asking.services.listeners.number < number:  # noqa: ASYNC110 (the bus tells nobody)
         await asyncio.sleep(0)
 
 
@@ -326,6 +326,16 @@ async def test_a_listener_s_rights_are_those_of_the_moment(asking: Asking) -> No
     assert told["bookings"] == [{"user": {"email": None}}]
     waiting = asyncio.ensure_future(anext(boss))
     await User.filter(id=office.boss.id).update(state="LOCKED")
-    await asking.payload(office.anna, BOOK, input=mail(office.desk, messageId="m2@x.example"))
+    bert = listening(asking, office.bert)
+    other = asyncio.ensure_future(anext(bert))
+    await all_listen(asking, 2)
+    await asking.payload(office.bert, BOOK, input=mail(office.chef, messageId="m2@x.example"))
+    await asyncio.wait_for(other, 10)
+    assert not waiting.done()
+    await User.filter(id=office.boss.id).update(state="ACTIVE")
+    await asking.database.execute(
+        "UPDATE sessions SET ended_at = $1 WHERE user_id = $2", clock.now(), office.boss.id
+    )
+    await asking.payload(office.anna, BOOK, input=mail(office.desk, messageId="m3@x.example", recipients=[]))
     with pytest.raises(StopAsyncIteration):
         await asyncio.wait_for(waiting, 10)

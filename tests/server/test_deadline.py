@@ -183,7 +183,7 @@ async def test_a_unit_of_work_goes_on_to_its_end_when_the_time_is_up(house: Serv
 async def test_a_socket_is_told_and_goes_on_and_subscriptions_have_no_limit(house: Served) -> None:
     async with stream(house.socket_url) as opened:
         listening = await opened.subscribe("subscription { one }")
-        await until(lambda: len(house.runtime.services.events._subscriptions["one"]) == 1)  # noqa: SLF001
+        await until(lambda: house.runtime.services.events.subscribers("one") == 1)
         message = await (await opened.subscribe("{ slow }")).next()
         assert message["type"] == "error"
         is_timed_out(message["payload"])

@@ -110,7 +110,7 @@ class Served(Doors):
 
     async def listeners(self, wanted: int) -> None:
         """Return when so many listen to `numbers`."""
-        await until(lambda: len(self.runtime.services.events._subscriptions["numbers"]) == wanted)  # noqa: SLF001
+        await until(lambda: self.runtime.services.events.subscribers("numbers") == wanted)
 
 
 async def until(condition: Callable[[], bool]) -> None:
