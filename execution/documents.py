@@ -20,6 +20,8 @@ from execution.measure import Measure, Measured, Sizes, longest_list
 if TYPE_CHECKING:
     from strawberry.types import ExecutionContext
 
+    from execution.plan import Operation
+
 KEPT_BYTES = 64 * 1024 * 1024
 TOKEN_BYTES = 800
 """What a token takes as a part of a parsed document, more or less."""
@@ -38,6 +40,7 @@ class Document:
     bytes: int
     used: tuple[str, ...] = ()
     measured: dict[tuple[Any, ...], list[Measured]] = field(default_factory=dict)
+    compiled: dict[str | None, Operation | None] = field(default_factory=dict)
 
 
 class Documents:
@@ -76,6 +79,21 @@ class Documents:
         if not document.errors:
             self._keep(text, document)
         return document, measured
+
+    def known(self, text: str) -> Document | None:
+        """Return a document that was found valid and is kept."""
+        return self._kept.get(text)
+
+    def allow(
+        self, text: str, variables: Mapping[str, Any] | None, context: Any, name: str | None  # noqa: ANN401 (the schema's own)
+    ) -> bool:
+        """Whether the operation of a known document stays within the limits that the context carries; tell it the cost."""
+        try:
+            _, measured = self.prepare(text, variables, context.limits, ())
+        except GraphQLError:
+            return False
+        context.cost = _cost(measured, name)
+        return True
 
     def _measured(self, document: Document, given: Mapping[str, Any]) -> list[Measured]:
         key = tuple(_size(given.get(name)) for name in document.used)

@@ -16,7 +16,7 @@ def instant_to_text(value: datetime) -> str:
 
     SQLite has no type for time and compares whatever text it was given: every instant in it has this form.
     """
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def instant_from_text(value: str) -> datetime:

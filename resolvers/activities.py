@@ -17,7 +17,7 @@ from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments, Kind, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -183,19 +183,14 @@ class Entries(paging.Connection[Entry]):
         self._reader = reader(request.signed_in())
         self._narrowed = narrowed
 
-    async def edges(self) -> list[paging.Edge[Entry]]:
-        """Return the page, newest first."""
-        if self._edges is None:
-            found = await self._rows()
-            self._edges = [
-                paging.Edge(read(row), paging.encode_cursor((row["occurred_at"], str(row["id"]))))
-                for row in found.rows
-            ]
-        return self._edges
+    def position(self, row: Row) -> tuple[Any, ...]:
+        """Return where an entry stands: at its moment and, of those at one moment, at its id."""
+        return row["occurred_at"], row["id"]
 
-    async def _rows(self) -> paging.Slice:
+    def page_batch(self) -> batches.Batch[UUID | None, paging.Slice] | None:
+        """Return what loads the page; None for whoever reads no entries."""
         if self._reader is None:
-            return paging.Slice()
+            return None
         window, reader = self.window, self._reader
         stretch = Stretch(
             lower=START if window.before is None else Position(*window.before).successor(),
@@ -216,8 +211,7 @@ class Entries(paging.Connection[Entry]):
                 pages[mailbox_id] = paging.Slice(page, more=len(rows) > window.size)
             return pages
 
-        found = await self._load(("page", stretch), load)
-        return found or paging.Slice()
+        return self._batch_of(("page", stretch), load)
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
         if self._reader is None:
@@ -248,10 +242,13 @@ class Entries(paging.Connection[Entry]):
         return found or 0
 
     async def _load(self, what: tuple[Any, ...], load: Callable[[list[UUID | None]], Any]) -> Any:  # noqa: ANN401
+        return await self._batch_of(what, load).get(self._parent_id)
+
+    def _batch_of(
+        self, what: tuple[Any, ...], load: Callable[[list[UUID | None]], Any]
+    ) -> batches.Batch[UUID | None, Any]:
         nested = self._parent_id is not None
-        return await batches.batch(self._request, ("entries", self._narrowed, nested, *what), load).get(
-            self._parent_id
-        )
+        return batches.batch(self._request, ("entries", self._narrowed, nested, *what), load)
 
 
 def _parents(mailbox_ids: list[UUID | None]) -> list[UUID] | None:
@@ -275,22 +272,35 @@ async def entry(request: Request, activity_id: UUID) -> Entry | None:
 
 async def remark(request: Request, mail_id: UUID) -> str:
     """Return the text of the e-mail of a visible entry."""
+    return (await remarks(request, [mail_id]))[0]
+
+
+async def remarks(request: Request, mail_ids: list[UUID]) -> list[str]:
+    """Return the texts of the e-mails of visible entries, in their order."""
 
     async def load(mail_ids: list[UUID]) -> dict[UUID, str]:
         return await visibility.texts(request.database, mail_ids)
 
-    return await batches.batch(request, "remark", load).get(mail_id) or ""
+    return [text or "" for text in await batches.batch(request, "remark", load).get_all(mail_ids)]
 
 
 async def bookings(request: Request, entry: Entry) -> list[Booking]:
     """Return the bookings that the e-mail of a visible entry had when the entry was read, by decisive moment, then address."""
+    return (await bookings_of(request, [entry]))[0]
+
+
+async def bookings_of(request: Request, entries: Sequence[Entry]) -> list[list[Booking]]:
+    """Return what `bookings` returns for each entry, in their order."""
 
     async def load(mail_ids: list[UUID]) -> dict[UUID, list[Booking]]:
         found = await visibility.bookings(request.database, mail_ids)
         return {mail_id: [_booking(row) for row in rows] for mail_id, rows in found.items()}
 
-    loaded = await batches.batch(request, "bookings", load).get(entry.mail_id) or []
-    return [each for each in loaded if each.position <= entry.booked]
+    loaded = await batches.batch(request, "bookings", load).get_all([entry.mail_id for entry in entries])
+    return [
+        [each for each in found or () if each.position <= entry.booked]
+        for entry, found in zip(entries, loaded, strict=True)
+    ]
 
 
 def _booking(row: Row) -> Booking:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Mapping
+    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
     from resolvers.request import Request
 
@@ -26,27 +26,40 @@ class Batch(Generic[K, V]):
 
     def __init__(self, load: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._load = load
-        self._results: dict[K, asyncio.Future[V | None]] = {}
+        self._known: dict[K, V | None] = {}
+        self._coming: dict[K, asyncio.Future[None]] = {}
         self._waiting: list[K] = []
+        self._next: asyncio.Future[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
 
-    def get(self, key: K) -> Awaitable[V | None]:
+    async def get(self, key: K) -> V | None:
         """Return what belongs to the key, loaded together with the other keys of its level."""
-        result = self._results.get(key)
-        if result is None or result.cancelled():
-            loop = asyncio.get_running_loop()
-            result = self._results[key] = loop.create_future()
-            if not self._waiting:
-                loop.call_soon(self._dispatch, 0)
-            self._waiting.append(key)
-        # A field that is cancelled because its sibling failed must not take the result from the others.
-        return asyncio.shield(result)
+        if key not in self._known:
+            coming = self._coming.get(key) or self._ask([key])
+            # A field that is cancelled because its sibling failed must not take the result from the others.
+            await asyncio.shield(coming)
+        return self._known[key]
 
-    def put(self, key: K, value: V) -> None:
-        """Keep what is known already, so that it need not be loaded."""
-        if key not in self._results:
-            self._results[key] = asyncio.get_running_loop().create_future()
-            self._results[key].set_result(value)
+    async def get_all(self, keys: Sequence[K]) -> list[V | None]:
+        """Return what belongs to each key, in their order, at the cost of waiting once."""
+        known = self._known
+        missing = [key for key in keys if key not in known]
+        if missing:
+            if new := list(dict.fromkeys(key for key in missing if key not in self._coming)):
+                self._ask(new)
+            for coming in {self._coming[key] for key in missing}:
+                await asyncio.shield(coming)
+        return [known[key] for key in keys]
+
+    def _ask(self, keys: list[K]) -> asyncio.Future[None]:
+        """Add keys to the next load and return the promise that it is done."""
+        loop = asyncio.get_running_loop()
+        if self._next is None:
+            self._next = loop.create_future()
+            loop.call_soon(self._dispatch, 0)
+        self._waiting += keys
+        self._coming.update(dict.fromkeys(keys, self._next))
+        return self._next
 
     def stop(self) -> None:
         """Stop what is being loaded: nobody waits for it any more."""
@@ -60,30 +73,30 @@ class Batch(Generic[K, V]):
             asyncio.get_running_loop().call_soon(self._dispatch, len(self._waiting))
             return
         keys, self._waiting = self._waiting, []
-        for start in range(0, len(keys), LARGEST):
-            task = asyncio.ensure_future(self._run(keys[start : start + LARGEST]))
+        done, self._next = self._next, None
+        if done is not None:
+            task = asyncio.ensure_future(self._run(keys, done))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _run(self, keys: list[K]) -> None:
+    async def _run(self, keys: list[K], done: asyncio.Future[None]) -> None:
         try:
-            found = await self._load(keys)
+            for start in range(0, len(keys), LARGEST):
+                some = keys[start : start + LARGEST]
+                found = await self._load(some)
+                self._known.update((key, found.get(key)) for key in some)
         except asyncio.CancelledError:
-            for key in keys:
-                self._results.pop(key).cancel()
+            done.cancel()
             raise
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait for it are told)
+            done.set_exception(error)
+            # Marks it as seen: the waiting field may have been cancelled.
+            done.exception()
+        else:
+            done.set_result(None)
+        finally:
             for key in keys:
-                result = self._results.pop(key)
-                if not result.done():
-                    result.set_exception(error)
-                    # Marks it as seen: the waiting field may have been cancelled.
-                    result.exception()
-            return
-        for key in keys:
-            result = self._results[key]
-            if not result.done():
-                result.set_result(found.get(key))
+                del self._coming[key]
 
 
 def batch(

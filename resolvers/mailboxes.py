@@ -19,7 +19,7 @@ from resolvers.text import lookup_address
 from resolvers.text import search as search_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -136,6 +136,11 @@ async def by_address(request: Request, address: str) -> Mailbox | None:
 async def by_id(request: Request, mailbox_id: UUID) -> Mailbox | None:
     """Return a mailbox of the viewer's agency, loaded together with the others of its level; else None."""
     return await batches.batch(request, "mailboxes by id", partial(_load, request)).get(mailbox_id)
+
+
+async def by_ids(request: Request, mailbox_ids: Sequence[UUID]) -> list[Mailbox | None]:
+    """Return what `by_id` returns for each id, in their order."""
+    return await batches.batch(request, "mailboxes by id", partial(_load, request)).get_all(mailbox_ids)
 
 
 async def _load(request: Request, keys: list[UUID]) -> dict[UUID, Mailbox]:

@@ -7,6 +7,7 @@ asked for only when a field wants it, once for all parents of a level.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
@@ -249,12 +250,20 @@ def _position_value(value: Any, kind: Kind) -> Any:  # noqa: ANN401 (what a row 
 # ---------------------------------------------------------------- connections
 
 
-@dataclass(frozen=True, slots=True)
 class Edge(Generic[T]):
-    """An item and its position."""
+    """An item and its position, which becomes a cursor when it is asked for."""
 
-    node: T
-    cursor: str
+    __slots__ = ("_connection", "_row", "node")
+
+    def __init__(self, node: T, row: Row, connection: Connection[T]) -> None:
+        self.node = node
+        self._row = row
+        self._connection = connection
+
+    @property
+    def cursor(self) -> str:
+        """The item's place in its list."""
+        return encode_cursor(self._connection.position(self._row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +271,17 @@ class PageInfo:
     """A page's two ends; whether there is more beyond them is asked of the connection."""
 
     connection: Connection[Any]
-    start_cursor: str | None
-    end_cursor: str | None
+    rows: list[Row]
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the page's first item; None on an empty page."""
+        return encode_cursor(self.connection.position(self.rows[0])) if self.rows else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        """The cursor of the page's last item; None on an empty page."""
+        return encode_cursor(self.connection.position(self.rows[-1])) if self.rows else None
 
 
 @dataclass(slots=True)
@@ -299,45 +317,79 @@ class Connection(Generic[T]):
         self._read = read
         self._values = tuple(values)
         self._parent_id = parent_id
-        self._edges: list[Edge[T]] | None = None
+        self._slice: Slice | None = None
+        self._nodes: list[T] | None = None
 
     @classmethod
     def empty(cls, request: Request, listing: Listing, arguments: Arguments) -> Connection[T]:
         """Return a connection without anything and without a statement, but with the same errors."""
         return _Empty(request, listing, arguments, _nothing)
 
+    def position(self, row: Row) -> tuple[Any, ...]:
+        """Return where a row of the page stands in the list."""
+        return self._listing.position(row)
+
     async def edges(self) -> list[Edge[T]]:
-        """Return the page in the list's order."""
-        if self._edges is None:
-            found = await self._rows()
-            self._edges = [
-                Edge(self._read(row), encode_cursor(self._listing.position(row))) for row in found.rows
-            ]
-        return self._edges
+        """Return the page in the list's order, with cursors."""
+        rows = (await self._rows()).rows
+        return [Edge(node, row, self) for node, row in zip(self._read_all(rows), rows, strict=True)]
 
     async def nodes(self) -> list[T]:
         """Return the page's items in the list's order."""
-        return [edge.node for edge in await self.edges()]
+        return self._read_all((await self._rows()).rows)
+
+    def _read_all(self, rows: list[Row]) -> list[T]:
+        if self._nodes is None:
+            read = self._read
+            self._nodes = [read(row) for row in rows]
+        return self._nodes
 
     async def page_info(self) -> PageInfo:
         """Return the cursors of the page's ends, null for an empty page."""
-        edges = await self.edges()
-        ends = (edges[0].cursor, edges[-1].cursor) if edges else (None, None)
-        return PageInfo(self, *ends)
+        return PageInfo(self, (await self._rows()).rows)
 
     async def has_next_page(self) -> bool:
         """Whether the list goes on after the page, or at or after `before`."""
-        window = self.window
-        if not window.backwards and (await self._rows()).more:
-            return True
-        return window.before is not None and await self._exists(window.before, later=True)
+        return await self.has_more(later=True)
 
     async def has_previous_page(self) -> bool:
         """Whether the list has something before the page, or at or before `after`."""
-        window = self.window
-        if window.backwards and (await self._rows()).more:
+        return await self.has_more(later=False)
+
+    async def has_more(self, *, later: bool) -> bool:
+        """Whether the list has something beyond the page, on its later or on its earlier side."""
+        edge, follows = self._edge_of(later=later)
+        if follows and (await self._rows()).more:
             return True
-        return window.after is not None and await self._exists(window.after, later=False)
+        return edge is not None and await self._exists(edge, later=later)
+
+    def knows_more(self, *, later: bool) -> bool | None:
+        """Return what `has_more` would, None where it would have to ask."""
+        edge, follows = self._edge_of(later=later)
+        if follows and self._slice is None:
+            return None
+        if follows and self._slice is not None and self._slice.more:
+            return True
+        return False if edge is None else None
+
+    def _edge_of(self, *, later: bool) -> tuple[tuple[Any, ...] | None, bool]:
+        """Return the position that the page was cut at on this side, and whether the page was read towards it."""
+        window = self.window
+        return (window.before, not window.backwards) if later else (window.after, window.backwards)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the page is there."""
+        return self._slice is not None
+
+    @property
+    def parent_id(self) -> UUID | None:
+        """Whose list it is, where it is one of each parent."""
+        return self._parent_id
+
+    def take(self, page: Slice) -> None:
+        """Have the page that was loaded with others."""
+        self._slice = page
 
     async def total_count(self) -> int:
         """Return how many the whole list has, whatever the page."""
@@ -345,7 +397,14 @@ class Connection(Generic[T]):
         return found or 0
 
     async def _rows(self) -> Slice:
-        return await self._batch(("page", self.window), self._load_rows).get(self._parent_id) or Slice()
+        if self._slice is None:
+            page = self.page_batch()
+            self._slice = (None if page is None else await page.get(self._parent_id)) or Slice()
+        return self._slice
+
+    def page_batch(self) -> batches.Batch[UUID | None, Slice] | None:
+        """Return what loads the page together with those of the level's other parents; None for an empty list."""
+        return self._batch(("page", self.window), self._load_rows)
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
         async def load(parents: list[UUID | None]) -> dict[UUID | None, bool]:
@@ -392,9 +451,35 @@ class Connection(Generic[T]):
         return batches.batch(self._request, (self._listing, self._values, *what), load)
 
 
+async def load_pages(connections: Sequence[Connection[Any]]) -> None:
+    """Load the pages of many lists, those of one level together, so that none of them has to be waited for by itself."""
+    together: dict[batches.Batch[UUID | None, Slice], list[Connection[Any]]] = {}
+    for connection in connections:
+        if not connection.is_loaded:
+            page = connection.page_batch()
+            if page is not None:
+                together.setdefault(page, []).append(connection)
+    for page, waiting in together.items():
+        slices = await page.get_all([connection.parent_id for connection in waiting])
+        for connection, found in zip(waiting, slices, strict=True):
+            connection.take(found or Slice())
+
+
+async def have_more(connections: Sequence[Connection[Any]], *, later: bool) -> list[bool]:
+    """Return what `has_more` returns for each list; those that have to ask do so together."""
+    known = [connection.knows_more(later=later) for connection in connections]
+    asking = [
+        connection.has_more(later=later)
+        for connection, found in zip(connections, known, strict=True)
+        if found is None
+    ]
+    asked = iter(await asyncio.gather(*asking) if asking else ())
+    return [next(asked) if found is None else found for found in known]
+
+
 class _Empty(Connection[T]):
-    async def _rows(self) -> Slice:
-        return Slice()
+    def page_batch(self) -> batches.Batch[UUID | None, Slice] | None:
+        return None
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:  # noqa: ARG002
         return False

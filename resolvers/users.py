@@ -15,7 +15,7 @@ from resolvers.paging import Arguments, Connection, Key, Kind, Listing
 from resolvers.text import search as search_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from models.database import Unit
@@ -89,6 +89,13 @@ async def viewer(request: Request) -> User | None:
 async def by_id(request: Request, user_id: UUID) -> User | None:
     """Return a user of the viewer's agency or the viewer, loaded with the others of its level; else None."""
     return await batches.batch(request, "users by id", partial(_load, request)).get(user_id)
+
+
+async def by_ids(request: Request, user_ids: Sequence[UUID | None]) -> list[User | None]:
+    """Return what `by_id` returns for each id, in their order; None for None."""
+    wanted = [each for each in user_ids if each is not None]
+    found = iter(await batches.batch(request, "users by id", partial(_load, request)).get_all(wanted))
+    return [None if each is None else next(found) for each in user_ids]
 
 
 async def _load(request: Request, keys: list[UUID]) -> dict[UUID, User]:

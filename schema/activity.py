@@ -6,11 +6,13 @@ What e-mails leave behind, and how they are booked. The objects behind these typ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import strawberry
 
+from execution.fields import together
 from models.tables import ActivityKind, MailDirection, MailPart
 from resolvers import activities, booking, feed, mailboxes, users
 from resolvers.activities import Entries, Wanted
@@ -31,10 +33,20 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------- types
 
 
+async def _booking_mailboxes(info: Info, roots: Sequence[activities.Booking]) -> Any:
+    return await mailboxes.by_ids(info.context.request, [root.mailbox_id for root in roots])
+
+
+@together(_booking_mailboxes)
 async def _booking_mailbox(root: strawberry.Parent[activities.Booking], info: Info) -> Any:
     return await mailboxes.by_id(info.context.request, root.mailbox_id)
 
 
+async def _booking_users(info: Info, roots: Sequence[activities.Booking]) -> Any:
+    return await users.by_ids(info.context.request, [root.user_id for root in roots])
+
+
+@together(_booking_users)
 async def _booking_user(root: strawberry.Parent[activities.Booking], info: Info) -> Any:
     return None if root.user_id is None else await users.by_id(info.context.request, root.user_id)
 
@@ -60,10 +72,20 @@ class Booking:
     )
 
 
+async def _remarks(info: Info, roots: Sequence[activities.Entry]) -> Any:
+    return await activities.remarks(info.context.request, [root.mail_id for root in roots])
+
+
+@together(_remarks)
 async def _remark(root: strawberry.Parent[activities.Entry], info: Info) -> str:
     return await activities.remark(info.context.request, root.mail_id)
 
 
+async def _all_bookings(info: Info, roots: Sequence[activities.Entry]) -> Any:
+    return await activities.bookings_of(info.context.request, roots)
+
+
+@together(_all_bookings)
 async def _bookings(root: strawberry.Parent[activities.Entry], info: Info) -> Any:
     return await activities.bookings(info.context.request, root)
 

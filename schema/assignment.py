@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.fields import together
 from resolvers import assignments, mailboxes, users
 from resolvers.assignments import Assignment as AssignmentRecord
 from resolvers.node_ids import NodeKind
@@ -20,10 +22,20 @@ if TYPE_CHECKING:
     from schema.mailbox import Mailbox
 
 
+async def _users(info: Info, roots: Sequence[AssignmentRecord]) -> Any:
+    return await users.by_ids(info.context.request, [root.user_id for root in roots])
+
+
+@together(_users)
 async def _user(root: strawberry.Parent[AssignmentRecord], info: Info) -> Any:
     return await users.by_id(info.context.request, root.user_id)
 
 
+async def _mailboxes(info: Info, roots: Sequence[AssignmentRecord]) -> Any:
+    return await mailboxes.by_ids(info.context.request, [root.mailbox_id for root in roots])
+
+
+@together(_mailboxes)
 async def _mailbox(root: strawberry.Parent[AssignmentRecord], info: Info) -> Any:
     return await mailboxes.by_id(info.context.request, root.mailbox_id)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import strawberry
 
+from execution.fields import together
 from resolvers import paging
+from schema.context import Info
 
 T = TypeVar("T")
 
@@ -43,10 +46,20 @@ def arguments(first: int | None, after: str | None, last: int | None, before: st
     return paging.Arguments(given(first), given(after), given(last), given(before))
 
 
+async def _have_next_page(info: Info, roots: Sequence[paging.PageInfo]) -> Any:
+    return await paging.have_more([root.connection for root in roots], later=True)
+
+
+async def _have_previous_page(info: Info, roots: Sequence[paging.PageInfo]) -> Any:
+    return await paging.have_more([root.connection for root in roots], later=False)
+
+
+@together(_have_next_page)
 async def _has_next_page(root: strawberry.Parent[paging.PageInfo]) -> bool:
     return await root.connection.has_next_page()
 
 
+@together(_have_previous_page)
 async def _has_previous_page(root: strawberry.Parent[paging.PageInfo]) -> bool:
     return await root.connection.has_previous_page()
 
@@ -79,14 +92,32 @@ class Edge(Generic[T]):
     )
 
 
+async def _all_edges(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+    await paging.load_pages(roots)
+    return [await root.edges() for root in roots]
+
+
+async def _all_nodes(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+    await paging.load_pages(roots)
+    return [await root.nodes() for root in roots]
+
+
+async def _all_page_infos(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+    await paging.load_pages(roots)
+    return [await root.page_info() for root in roots]
+
+
+@together(_all_edges)
 async def _edges(root: strawberry.Parent[paging.Connection[Any]]) -> Any:
     return await root.edges()
 
 
+@together(_all_nodes)
 async def _nodes(root: strawberry.Parent[paging.Connection[Any]]) -> Any:
     return await root.nodes()
 
 
+@together(_all_page_infos)
 async def _page_info(root: strawberry.Parent[paging.Connection[Any]]) -> Any:
     return await root.page_info()
 

@@ -52,9 +52,14 @@ class OneOperation(SchemaExtension):
             if error is not None:
                 execution.pre_execution_errors = [error]
             elif (node := get_operation_ast(document, execution.operation_name)) is not None:
-                name = None if node.name is None else node.name.value[:_NAME_LENGTH]
-                context.operation = Operation(node.operation.value, name)
+                context.operation = named(node)
         yield
+
+
+def named(node: OperationDefinitionNode) -> Operation:
+    """Return what the log learns of an operation."""
+    name = None if node.name is None else node.name.value[:_NAME_LENGTH]
+    return Operation(node.operation.value, name)
 
 
 def _ambiguous(document: DocumentNode, name: str | None) -> GraphQLError | None:

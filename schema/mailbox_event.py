@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import strawberry
 
+from execution.fields import together
 from resolvers import mailbox_events, users
 from resolvers.mailbox_events import MailboxEvent as MailboxEventRecord
 from resolvers.node_ids import NodeKind
@@ -16,6 +18,11 @@ from schema.node import Node, loads
 from schema.user import User
 
 
+async def _users(info: Info, roots: Sequence[MailboxEventRecord]) -> Any:
+    return await users.by_ids(info.context.request, [root.user_id for root in roots])
+
+
+@together(_users)
 async def _user(root: strawberry.Parent[MailboxEventRecord], info: Info) -> Any:
     return None if root.user_id is None else await users.by_id(info.context.request, root.user_id)
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from execution.compiled import Compiled, Compiling, execute
 from execution.documents import Documents, Prepared
+from resolvers import batches
 from schema.activity import Activity, ActivityMutation, ActivityQuery, ActivitySubscription
 from schema.agency import Agency, AgencyMutation, AgencyQuery
 from schema.assignment import AssignmentMutation, MailboxAssignment
 from schema.audit_event import AuditEvent, AuditQuery
-from schema.documents import OneOperation
+from schema.documents import OneOperation, named
 from schema.errors import ERROR_TYPES
 from schema.failures import presented
 from schema.mailbox import Mailbox, MailboxMutation, MailboxQuery
@@ -27,7 +29,10 @@ from schema.user import User, UserMutation, UserQuery
 
 if TYPE_CHECKING:
     from graphql import GraphQLError
-    from strawberry.types import ExecutionContext
+    from collections.abc import Iterable
+
+    from strawberry.types import ExecutionContext, ExecutionResult
+    from strawberry.types.graphql import OperationType
 
 
 @strawberry.type(
@@ -63,12 +68,49 @@ NODE_TYPES = (User, Agency, Mailbox, MailboxAssignment, MailboxEvent, Activity, 
 """Reached through `Node`, whether or not a field names them."""
 
 
+compiled = Compiled(lambda context: batches.forget(context.request))
+"""How the schema's operations are run once they are known."""
+
+
 class Schema(strawberry.Schema):
     """Strawberry's schema, with limits on what is asked, and errors as clients may see them."""
 
     def __init__(self, query: type, **named: Any) -> None:
-        super().__init__(query, extensions=[Prepared, OneOperation], **named)
+        super().__init__(
+            query, extensions=[Prepared, OneOperation, lambda: Compiling(compiled)], **named
+        )
         self.documents = Documents(self._schema, secrets=bearers(named.get("mutation")))
+
+    async def execute(  # noqa: PLR0917 (Strawberry's signature)
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Execute an operation: one that was found valid before by what was made of it, any other Strawberry's whole way."""
+        operation = None
+        if query and root_value is None and not operation_extensions:
+            operation = compiled.find(self.documents.known(query), operation_name)
+        if (
+            operation is not None
+            and (allowed_operation_types is None or operation.kind in allowed_operation_types)
+            and self.documents.allow(query or "", variable_values, context_value, operation.name)
+        ):
+            context_value.operation = named(operation.node)
+            return await execute(compiled, self, operation, variable_values, context_value)
+        return await super().execute(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            allowed_operation_types,
+            operation_extensions,
+        )
 
     def process_errors(
         self,

@@ -1,6 +1,7 @@
 """Loading together: one load a level, each key once, and no failure that spreads."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import pytest
@@ -50,10 +51,22 @@ async def test_keys_that_come_a_little_later_still_belong() -> None:
 async def test_what_is_known_is_not_loaded() -> None:
     load = Loads()
     batch = Batch(load)
-    batch.put(1, "one")
-    batch.put(1, "another")
-    assert await batch.get(1) == "one"
-    assert load.asked == []
+    assert await batch.get(1) == "1"
+    assert await batch.get_all([2, 1, 2, -1]) == ["2", "1", "2", None]
+    assert load.asked == [[1], [2, -1]]
+
+
+async def test_many_who_ask_for_one_and_one_who_asks_for_many_share_a_load() -> None:
+    load = Loads()
+    batch = Batch(load)
+    waiting: list[Awaitable[object]] = [
+        batch.get(1),
+        batch.get_all([2, 1, 3]),
+        batch.get(3),
+        batch.get_all([]),
+    ]
+    assert await asyncio.gather(*waiting) == ["1", ["2", "1", "3"], "3", []]
+    assert load.asked == [[1, 2, 3]]
 
 
 async def test_a_failure_is_told_to_all_who_wait_and_not_kept() -> None:

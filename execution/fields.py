@@ -1,0 +1,209 @@
+"""How the value of one field is had: read from an attribute, or asked of its resolver.
+
+A field without a resolver is an attribute of its object. A resolver that nothing but permissions stands before is called
+without the layers between, its arguments converted once an operation; every other one the way GraphQL's executor does.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graphql.execution.values import get_argument_values
+from graphql.pyutils import Path
+from graphql.type.definition import GraphQLResolveInfoHelpers
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.permission import PermissionExtension
+from strawberry.schema.schema import _OperationContextAwareGraphQLResolveInfo as ResolveInfo
+from strawberry.types.arguments import convert_arguments
+
+from execution.waiting import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from graphql import GraphQLField, GraphQLObjectType
+    from strawberry.types.field import StrawberryField
+
+    from execution.running import Run
+    from execution.selections import Selected
+
+HELPERS = GraphQLResolveInfoHelpers(gather=all_of, track=lambda _: None)
+DEFINITION = "strawberry-definition"
+MANY = "resolve_many"
+
+
+@dataclass(slots=True)
+class Asked:
+    """A field as one request asks for it: what its resolver is called with beside the object."""
+
+    info: Any
+    arguments: dict[str, Any]
+    own: Any = None
+    keywords: dict[str, Any] | None = None
+
+
+def together(many: Callable[..., Awaitable[Sequence[Any]]]) -> Callable[[Any], Any]:
+    """Mark a resolver with what resolves it for many objects at once.
+
+    `many(info, objects, **arguments)` returns as many values as there are objects, in their order, each what the
+    resolver itself would return for that object.
+    """
+
+    def mark(resolver: Any) -> Any:
+        setattr(resolver, MANY, many)
+        return resolver
+
+    return mark
+
+
+class Field:
+    """A field of the schema where an operation selects it."""
+
+    def __init__(
+        self, parent: GraphQLObjectType, selected: Selected, definition: GraphQLField, path: Path | None
+    ) -> None:
+        self.parent = parent
+        self.path = Path(path, selected.key, parent.name)
+        self.selected = selected
+        self.key = selected.key
+        self.definition = definition
+        self.strawberry: StrawberryField | None = definition.extensions.get(DEFINITION)
+        self.attribute = self._attribute()
+        self.is_async = self.strawberry is None or self.strawberry.is_async
+        self._permissions = self._simple_permissions()
+        self._function = self._direct_function()
+        self.many = getattr(self._function, MANY, None)
+        self._constant = not any(_holds_variable(node) for node in selected.nodes)
+        self._constant_arguments: dict[str, Any] | None = None
+
+    def _attribute(self) -> str | None:
+        """Return the attribute that a field without a resolver reads."""
+        field = self.strawberry
+        if field is None or not field.is_basic_field or field.default_resolver is not getattr:
+            return None
+        return field.python_name
+
+    def _simple_permissions(self) -> list[PermissionExtension] | None:
+        """Return the permissions before the resolver, outermost first; None where something else stands there too."""
+        found = []
+        for extension in reversed(self.strawberry.extensions if self.strawberry else []):
+            if not isinstance(extension, PermissionExtension) or not extension.supports_sync:
+                return None
+            if type(extension).resolve is not PermissionExtension.resolve:
+                return None
+            found.append(extension)
+        return found
+
+    def _direct_function(self) -> Callable[..., Any] | None:
+        field = self.strawberry
+        if field is None or field.base_resolver is None or self._permissions is None:
+            return None
+        function = field.base_resolver.wrapped_func
+        if not inspect.isfunction(function) or field.base_resolver.self_parameter is not None:
+            return None
+        if inspect.isasyncgenfunction(function) or field.base_resolver.type_annotation is None:
+            return None
+        return function
+
+    def ask(self, run: Run) -> Asked:
+        """Return what the resolver is called with, the same for every object of one request.
+
+        The path in its `info` has no places in lists.
+        """
+        info: Any = ResolveInfo(
+            self.selected.name,
+            self.selected.nodes,
+            self.definition.type,
+            self.parent,
+            self.path,
+            run.plan.schema,
+            run.plan.selections.fragments,
+            None,
+            run.plan.selections.operation,
+            run.variables.coerced,
+            run.context,
+            optimized_is_awaitable,
+            None,
+            HELPERS,
+            {},
+        )
+        asked = Asked(info, self._raw_arguments(run))
+        field = self.strawberry
+        if self._function is not None and field is not None:
+            converter = run.plan.strawberry.schema_converter
+            asked.own = converter.config.info_class(_raw_info=info, _field=field)
+            asked.keywords = convert_arguments(
+                asked.arguments,
+                field.arguments,
+                scalar_registry=converter.scalar_registry,
+                config=converter.config,
+                info=asked.own,
+            )
+        return asked
+
+    def _raw_arguments(self, run: Run) -> dict[str, Any]:
+        if not self.definition.args:
+            return {}
+        if self._constant_arguments is not None:
+            return self._constant_arguments
+        arguments = get_argument_values(self.definition, self.selected.details[0].node, run.variables)
+        if self._constant:
+            self._constant_arguments = arguments
+        return arguments
+
+    def caller(self, asked: Asked) -> Callable[[Any], Any]:
+        """Return the function of an object that returns the field's value, or the promise of it."""
+        function, keywords, field = self._function, asked.keywords, self.strawberry
+        if function is None or keywords is None or field is None or field.base_resolver is None:
+            resolve, info, arguments = self.definition.resolve, asked.info, asked.arguments
+            if resolve is None:
+                raise AssertionError(self.key)
+            return lambda source: resolve(source, info, **arguments)
+        own, resolver = asked.own, field.base_resolver
+        if resolver.info_parameter is not None:
+            keywords = {**keywords, resolver.info_parameter.name: own}
+        for parameter in (resolver.parent_parameter, resolver.root_parameter):
+            if parameter is not None:
+                return _with_source(function, parameter.name, keywords)
+        return lambda _: function(**keywords)
+
+    def denial(self, asked: Asked) -> Callable[[Any], tuple[Any] | None] | None:
+        """Return what looks at the permissions for an object: None where it may be read, else what is read instead.
+
+        Where that is an error, the resolver's own way says which.
+        """
+        if not self._permissions or self._function is None or asked.keywords is None:
+            return None
+        permissions = [(each, one) for each in self._permissions for one in each.permissions]
+        own, keywords = asked.own, asked.keywords
+        resolve, info, arguments = self.definition.resolve, asked.info, asked.arguments
+        if resolve is None:
+            raise AssertionError(self.key)
+
+        def look(source: Any) -> tuple[Any] | None:
+            for extension, permission in permissions:
+                if permission.has_permission(source, own, **keywords) is not True:
+                    if extension.fail_silently:
+                        return ([] if extension.return_empty_list else None,)
+                    return (resolve(source, info, **arguments),)
+            return None
+
+        return look
+
+
+def _with_source(function: Callable[..., Any], name: str, keywords: dict[str, Any]) -> Callable[[Any], Any]:
+    return lambda source: function(**{name: source}, **keywords)
+
+
+def _holds_variable(node: Any) -> bool:
+    """Whether an argument of a field names a variable."""
+    pending = [argument.value for argument in node.arguments or ()]
+    while pending:
+        value = pending.pop()
+        if value.kind == "variable":
+            return True
+        pending += getattr(value, "values", None) or ()
+        pending += [each.value for each in getattr(value, "fields", None) or ()]
+    return False

@@ -1,0 +1,68 @@
+"""Scalars and enums: how a value becomes what JSON holds of it.
+
+A `Leaf` says what generated code does with a value: `direct` is the class whose values stand for themselves, `names` the
+values of an enum; anything else goes through `coerce`, which raises `TroubleError` for what may not be there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLID,
+    GraphQLLeafType,
+    GraphQLString,
+    Undefined,
+)
+
+from execution.trouble import TroubleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DIRECT: dict[GraphQLLeafType, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """How a value of a scalar or an enum is written."""
+
+    coerce: Callable[[Any], Any]
+    direct: type | None
+    enum: type | None
+    names: dict[Any, str]
+
+    @classmethod
+    def of(cls, kind: GraphQLLeafType, *, nullable: bool) -> Leaf:
+        """Return how values of this type are written where null may, or may not, be one of them."""
+        names: dict[Any, str] = {}
+        enum = getattr(kind, "wrapped_cls", None) if isinstance(kind, GraphQLEnumType) else None
+        if isinstance(enum, type) and issubclass(enum, Enum):
+            names = {each: kind.coerce_output_value(each) for each in enum}
+        return cls(
+            _nullable(kind) if nullable else _required(kind),
+            DIRECT.get(kind),
+            enum if names else None,
+            names,
+        )
+
+
+def _required(kind: GraphQLLeafType) -> Callable[[Any], Any]:
+    write = kind.coerce_output_value
+
+    def coerce(value: Any) -> Any:
+        written = None if value is None else write(value)
+        if written is None or written is Undefined:
+            raise TroubleError(f"no {kind.name}")
+        return written
+
+    return coerce
+
+
+def _nullable(kind: GraphQLLeafType) -> Callable[[Any], Any]:
+    required = _required(kind)
+    return lambda value: None if value is None else required(value)

@@ -1,0 +1,125 @@
+"""What an operation selects, object type by object type, decided once for all its requests.
+
+GraphQL's own algorithm collects the fields (fragments, type conditions, merging, `@skip` and `@include`), so that a plan
+has just the fields that its executor would have found. What depends on variables is the inclusion of fields alone:
+`conditions` names these variables, and a plan holds for one choice of their values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graphql import (
+    BooleanValueNode,
+    DirectiveNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
+from graphql.execution.collect_fields import (
+    CollectedFields,
+    FieldDetails,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+
+from execution.trouble import NotCompilableError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from graphql import DocumentNode
+    from graphql.execution.values import VariableValues
+
+INCLUSION = ("skip", "include")
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """One field of an answer: its key and the nodes that ask for it, at least one."""
+
+    key: str
+    details: list[FieldDetails]
+
+    @property
+    def nodes(self) -> list[FieldNode]:
+        """Return the nodes, in the order of the document."""
+        return [each.node for each in self.details]
+
+    @property
+    def name(self) -> str:
+        """Return the field's name in the schema."""
+        return self.details[0].node.name.value
+
+
+class Selections:
+    """The fields that one operation of a document selects, for one choice of the conditions' values."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        variables: VariableValues,
+    ) -> None:
+        self.schema = schema
+        self.operation = operation
+        self.fragments = {
+            each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
+        }
+        self._details = {name: FragmentDetails(each) for name, each in self.fragments.items()}
+        self._variables = variables
+
+    def of_root(self, root: GraphQLObjectType) -> list[Selected]:
+        """Return the operation's own fields."""
+        return _selected(collect_fields(self.schema, self._details, self._variables, root, self.operation))
+
+    def of_object(self, parent: Selected, runtime: GraphQLObjectType) -> list[Selected]:
+        """Return the fields below a field, of an object of this type."""
+        return _selected(
+            collect_subfields(
+                self.schema, self._details, self._variables, self.operation, runtime, parent.details
+            )
+        )
+
+
+def _selected(collected: CollectedFields) -> list[Selected]:
+    if collected.new_defer_usages:
+        raise NotCompilableError("@defer")
+    return [Selected(key, details) for key, details in collected.grouped_field_set.items()]
+
+
+def conditions(document: DocumentNode) -> tuple[str, ...]:
+    """Return the names of the variables that decide which fields are included, in the order of their names.
+
+    Raises `NotCompilableError` for a directive other than `@skip` and `@include`, and for fragments with variables.
+    """
+    found = _Conditions()
+    visit(document, found)
+    return tuple(sorted(found.names))
+
+
+class _Conditions(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        if node.name.value not in INCLUSION:
+            raise NotCompilableError(f"@{node.name.value}")
+        for argument in node.arguments or ():
+            if isinstance(argument.value, VariableNode):
+                self.names.add(argument.value.name.value)
+            elif not isinstance(argument.value, BooleanValueNode):
+                raise NotCompilableError(f"an argument of @{node.name.value}")
+
+    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
+        if node.variable_definitions:
+            raise NotCompilableError("variables of a fragment")

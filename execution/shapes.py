@@ -1,0 +1,338 @@
+"""How values become answers, all values of one level of an operation at once.
+
+A shape is made of a type and what is selected of it. `complete` takes values and returns what the answer holds of each, in
+their order. Where something is not as in an answer without errors it raises: GraphQL's own executor then says what.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from graphql import (
+    GraphQLAbstractType,
+    GraphQLLeafType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    is_abstract_type,
+    is_leaf_type,
+    is_object_type,
+)
+from graphql.execution.execute import default_type_resolver
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+
+from execution.fields import Field
+from execution.generated import builder
+from execution.leaves import Leaf
+from execution.trouble import NotCompilableError, TroubleError
+from execution.waiting import all_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from execution.plan import Plan
+    from execution.running import Run
+    from execution.selections import Selected
+
+TYPENAME = "__typename"
+
+
+class Shape(ABC):
+    """What a type and a selection make of values. `is_async` says which of the two ways there is."""
+
+    is_async: bool = False
+
+    @abstractmethod
+    def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        """Return what the answer holds of each value."""
+
+    async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        """Do the same where something has to be waited for."""
+        return self.complete(run, values)
+
+
+def shape_of(plan: Plan, kind: GraphQLOutputType, field: Field) -> Shape:
+    """Return the shape of a field's type."""
+    if isinstance(kind, GraphQLNonNull):
+        return _Required(_bare(plan, kind.of_type, field))
+    return _Optional(_bare(plan, kind, field))
+
+
+def _bare(plan: Plan, kind: GraphQLOutputType, field: Field) -> Shape:
+    if isinstance(kind, GraphQLList):
+        return _List(shape_of(plan, kind.of_type, field))
+    if is_leaf_type(kind):
+        return _Leaf(kind)
+    if is_object_type(kind):
+        return Objects(plan, kind, plan.selections.of_object(field.selected, kind), field)
+    if is_abstract_type(kind):
+        return _Abstract(plan, kind, field)
+    raise NotCompilableError(f"the type {kind}")
+
+
+class _Leaf(Shape):
+    def __init__(self, kind: GraphQLLeafType) -> None:
+        self._coerce = Leaf.of(kind, nullable=False).coerce
+
+    def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:  # noqa: ARG002 (every shape's signature)
+        coerce = self._coerce
+        return [coerce(value) for value in values]
+
+
+class _Wrapping(Shape):
+    def __init__(self, inner: Shape) -> None:
+        self._inner = inner
+        self.is_async = inner.is_async
+
+
+class _Required(_Wrapping):
+    def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        return self._inner.complete(run, _present(values))
+
+    async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        return await self._inner.complete_async(run, _present(values))
+
+
+def _present(values: Sequence[Any]) -> Sequence[Any]:
+    for value in values:
+        if value is None:
+            raise TroubleError("null")
+    return values
+
+
+class _Optional(_Wrapping):
+    def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        there = [value for value in values if value is not None]
+        if not there:
+            return [None] * len(values)
+        return _spread(values, self._inner.complete(run, there))
+
+    async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        there = [value for value in values if value is not None]
+        if not there:
+            return [None] * len(values)
+        return _spread(values, await self._inner.complete_async(run, there))
+
+
+def _spread(values: Sequence[Any], done: list[Any]) -> list[Any]:
+    """Return `done` with None at the places where a value is None."""
+    if len(done) == len(values):
+        return done
+    following = iter(done)
+    return [None if value is None else next(following) for value in values]
+
+
+class _List(_Wrapping):
+    def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        return _regroup(values, self._inner.complete(run, _flat(values)))
+
+    async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        return _regroup(values, await self._inner.complete_async(run, _flat(values)))
+
+
+def _flat(values: Sequence[Any]) -> Sequence[Any]:
+    for value in values:
+        # Any other iterable could be used up by looking at it, and would be empty for the executor.
+        if value.__class__ is not list and value.__class__ is not tuple:
+            raise TroubleError("no list")
+    return values[0] if len(values) == 1 else [item for value in values for item in value]
+
+
+def _regroup(values: Sequence[Any], done: list[Any]) -> list[Any]:
+    if len(values) == 1:
+        return [done]
+    result, start = [], 0
+    for value in values:
+        end = start + len(value)
+        result.append(done[start:end])
+        start = end
+    return result
+
+
+class _Abstract(Shape):
+    """An interface or a union: the objects of each type together, each in its place."""
+
+    is_async = True
+
+    def __init__(self, plan: Plan, kind: GraphQLAbstractType, field: Field) -> None:
+        self._plan = plan
+        self._kind = kind
+        self._field = field
+        self._type_of = kind.resolve_type or default_type_resolver
+        self._shapes: dict[str, Objects] = {}
+
+    def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        raise AssertionError(run, values)
+
+    async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        if not values:
+            return []
+        info = run.asked(self._field).info
+        groups: dict[str, list[int]] = {}
+        for place, value in enumerate(values):
+            name = self._type_of(value, info, self._kind)
+            if not isinstance(name, str):
+                raise TroubleError("no type")
+            groups.setdefault(name, []).append(place)
+        done: list[Any] = [None] * len(values)
+        shapes = [(self._shape(name), places) for name, places in groups.items()]
+        results = await all_of(
+            [shape.complete_async(run, [values[place] for place in places]) for shape, places in shapes]
+        )
+        for (_, places), answers in zip(shapes, results, strict=True):
+            for place, answer in zip(places, answers, strict=True):
+                done[place] = answer
+        return done
+
+    def _shape(self, name: str) -> Objects:
+        """Return the shape for objects of a type, made when the first of them comes."""
+        shape = self._shapes.get(name)
+        if shape is None:
+            kind = self._plan.schema.get_type(name)
+            if not is_object_type(kind) or not self._plan.schema.is_sub_type(self._kind, kind):
+                raise TroubleError("not a possible type")
+            selected = self._plan.selections.of_object(self._field.selected, kind)
+            shape = self._shapes[name] = Objects(self._plan, kind, selected, self._field)
+        return shape
+
+
+class Objects(Shape):
+    """Objects of one type: attributes by generated code, everything else field by field, for all objects at once."""
+
+    def __init__(
+        self, plan: Plan, kind: GraphQLObjectType, selected: Sequence[Selected], below: Field | None
+    ) -> None:
+        self._kind = kind
+        self._below = below
+        path = None if below is None else below.path
+        entries: list[tuple[str, str | None, Leaf | None]] = []
+        self.members: list[Member] = []
+        for each in selected:
+            if each.name == TYPENAME:
+                entries.append((each.key, TYPENAME, None))
+                continue
+            definition = kind.fields.get(each.name)
+            if definition is None or each.name.startswith("__"):
+                raise NotCompilableError(f"the field {each.name}")
+            field = Field(kind, each, definition, path)
+            leaf = _leaf_of(definition.type) if field.attribute is not None else None
+            entries.append((each.key, None if leaf is None else field.attribute, leaf))
+            if leaf is None:
+                self.members.append(Member(field, shape_of(plan, definition.type, field)))
+        self._build = builder(kind.name, entries)
+        self._now = [each for each in self.members if not each.is_async]
+        self._later = [each for each in self.members if each.is_async]
+        self.is_async = bool(self._later)
+
+    def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        """Return the answers, where nothing has to be waited for."""
+        answers = self.begin(run, values)
+        if answers:
+            for member in self._now:
+                member.fill(run, values, answers)
+        return answers
+
+    async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
+        """Return the answers; the fields that have to be waited for are asked side by side."""
+        answers = self.complete(run, values)
+        if answers and self._later:
+            await all_of([member.fill_async(run, values, answers) for member in self._later])
+        return answers
+
+    def begin(self, run: Run, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the answers with their attributes alone, every other key null."""
+        is_type_of = self._kind.is_type_of
+        if is_type_of is not None and values and self._below is not None:
+            info = run.asked(self._below).info
+            for value in values:
+                if is_type_of(value, info) is not True:
+                    raise TroubleError("another type")
+        return self._build(values)
+
+
+def _leaf_of(kind: GraphQLOutputType) -> Leaf | None:
+    if isinstance(kind, GraphQLNonNull):
+        return Leaf.of(kind.of_type, nullable=False) if is_leaf_type(kind.of_type) else None
+    return Leaf.of(kind, nullable=True) if is_leaf_type(kind) else None
+
+
+class Member:
+    """A field of objects that is no plain attribute of them, or more than a leaf."""
+
+    def __init__(self, field: Field, shape: Shape) -> None:
+        self.field = field
+        self.shape = shape
+        self._resolves_async = field.attribute is None and field.is_async
+        self.is_async = self._resolves_async or shape.is_async
+
+    def fill(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> None:
+        """Put the field into each answer."""
+        _put(answers, self.field.key, self.shape.complete(run, self._values(run, sources)))
+
+    async def fill_async(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> None:
+        """Do the same where something has to be waited for."""
+        values = await self.values(run, sources)
+        _put(answers, self.field.key, await self.shape.complete_async(run, values))
+
+    async def values(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
+        """Return the field's value for each object."""
+        if not self._resolves_async:
+            return self._values(run, sources)
+        field = self.field
+        asked = run.asked(field)
+        if field.many is not None and asked.keywords is not None:
+            return await self._many(run, sources)
+        call, deny = field.caller(asked), field.denial(asked)
+        if deny is None:
+            return await all_of([call(source) for source in sources])
+        values = list(map(deny, sources))
+        waiting = [call(source) for source, denied in zip(sources, values, strict=True) if denied is None]
+        waiting += [
+            denied[0] for denied in values if denied is not None and optimized_is_awaitable(denied[0])
+        ]
+        granted = iter(await all_of(waiting) if waiting else [])
+        found = [next(granted) if denied is None else denied[0] for denied in values]
+        return [next(granted) if optimized_is_awaitable(value) else value for value in found]
+
+    async def _many(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
+        """Ask for all objects in one call; those that may not be read are not asked for."""
+        field = self.field
+        asked = run.asked(field)
+        deny = field.denial(asked)
+        many: Any = field.many
+        if deny is None:
+            values: Sequence[Any] = await many(asked.own, sources, **(asked.keywords or {}))
+        else:
+            denied = list(map(deny, sources))
+            allowed = [source for source, each in zip(sources, denied, strict=True) if each is None]
+            granted = iter(await many(asked.own, allowed, **(asked.keywords or {})) if allowed else ())
+            values = [next(granted) if each is None else each[0] for each in denied]
+            for value in values:
+                if optimized_is_awaitable(value):
+                    raise TroubleError("denied")
+        if len(values) != len(sources):
+            raise TroubleError("another number of values")
+        return values
+
+    def _values(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
+        field = self.field
+        if field.attribute is not None:
+            name = field.attribute
+            return [getattr(source, name) for source in sources]
+        asked = run.asked(field)
+        call, deny = field.caller(asked), field.denial(asked)
+        if deny is None:
+            values = [call(source) for source in sources]
+        else:
+            values = [
+                call(source) if denied is None else denied[0]
+                for source, denied in ((source, deny(source)) for source in sources)
+            ]
+        return values
+
+
+def _put(answers: list[dict[str, Any]], key: str, values: Sequence[Any]) -> None:
+    for answer, value in zip(answers, values, strict=True):
+        answer[key] = value

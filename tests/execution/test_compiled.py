@@ -1,0 +1,139 @@
+"""Whatever a schema does, the compiled way answers as GraphQL's own executor does."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Any
+
+import orjson
+import pytest
+
+from execution import compiled as room
+from execution.compiled import Compiled
+from execution.plan import Operation
+from tests.execution.zoo import Context, Zoo
+from tests.operations import Drawn, Generator
+
+pytestmark = pytest.mark.asyncio
+
+LEFT_BEHIND = ("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
+"""GraphQL's own executor forgets some of what it began when a field fails."""
+SECONDS = float(os.environ.get("POSTFACH_COMPILED_SECONDS", "10"))
+COMPILED = Compiled()
+PLAIN, QUICK = Zoo(None), Zoo(COMPILED)
+
+
+def known(text: str) -> Operation | None:
+    return COMPILED.find(QUICK.documents.known(text), None)
+
+
+def told(result: Any, context: Context) -> bytes:
+    errors = [error.formatted for error in result.errors or []]
+    return orjson.dumps({"data": result.data, "errors": errors, "changes": context.counter})
+
+
+async def check(drawn: Drawn, *, keeper: bool = True) -> bytes:
+    """Execute an operation in each way; the answers are equal, and so is what it did."""
+    context = Context(keeper)
+    expected = told(await PLAIN.execute(drawn.text, dict(drawn.variables), context), context)
+    context = Context(keeper)
+    first = told(await QUICK.execute(drawn.text, dict(drawn.variables), context), context)
+    assert first == expected, f"{drawn.text} {drawn.variables}"
+    operation = known(drawn.text)
+    if operation is not None:
+        context = Context(keeper)
+        done = await room.execute(COMPILED, QUICK, operation, dict(drawn.variables), context)
+        assert told(done, context) == expected, f"{drawn.text} {drawn.variables}"
+    return expected
+
+
+@pytest.mark.timeout(2 * SECONDS + 60)
+@pytest.mark.filterwarnings(*LEFT_BEHIND)
+async def test_random_operations(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL")
+    seed = int(os.environ.get("POSTFACH_SEED") or random.SystemRandom().randrange(2**32))
+    drawing = random.Random(seed)
+    values: dict[str, list[Any]] = {
+        "number": [0, 1, 2, 3, 4, 5, 6, 7, 10, -1],
+        "count": [0, 1, 3, 5],
+        "first": [0, 1, 4],
+        "start": [0, 3, 9],
+        "numbers": [0, 1, 2, 3, 4, 10],
+        "limit": [1, 2, 9],
+    }
+    generator = Generator(QUICK._schema, drawing, values, depth=4)  # noqa: SLF001 (it has no public name)
+    before = dict(COMPILED.counts)
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            await check(
+                generator.draw(drawing.choice(["query", "query", "mutation"])), keeper=drawing.random() < 0.8
+            )
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}") from error
+    ran = {name: COMPILED.counts[name] - before[name] for name in before}
+    assert min(ran["compiled"], ran["replayed"]) > 20, ran
+
+
+@pytest.mark.parametrize(
+    "text,variables,expected",
+    [
+        ("{ __typename animals { __typename number name } }", {}, None),
+        ("{ a: cat { number } a: cat { name n: number } }", {}, {"a": {"number": 0, "name": "n0", "n": 0}}),
+        (
+            "query ($s: Boolean!) { cat { number @skip(if: $s) name @include(if: $s) } }",
+            {"s": True},
+            {"cat": {"name": "n0"}},
+        ),
+        ("query A { cat { number } } query B { cat { name } }", {}, None),
+        ("{ cat { number } ", {}, None),
+        ("{ cat { nothing } }", {}, None),
+        ("query ($n: Int!) { cat(number: $n) { number } }", {}, None),
+        ("query ($n: Int = 3) { cat(number: $n) { number } }", {}, {"cat": {"number": 3}}),
+        ("{ generated }", {}, {"generated": [0, 1, 2]}),
+        ("{ __schema { queryType { name } } }", {}, None),
+        ("{ page(wanted: {numbers: [1, 2, 3]}) { grid total } }", {}, None),
+        (
+            "mutation { a: change(number: 2) { step again } b: fail c: change { step } }",
+            {},
+            None,
+        ),
+        (
+            "mutation { a: change(number: 2) { step again } c: change { step again animal { broken } } }",
+            {},
+            {"a": {"step": 1, "again": 1}, "c": {"step": 2, "again": 2, "animal": {"broken": None}}},
+        ),
+    ],
+)
+async def test_chosen_operations(text: str, variables: dict[str, Any], expected: Any) -> None:
+    answered = orjson.loads(await check(Drawn(text, variables)))
+    if expected is not None:
+        assert answered["data"] == expected
+
+
+async def test_a_mutation_is_made_once_whatever_becomes_of_its_answer() -> None:
+    context = Context()
+    text = "mutation { change(number: 10) { step animal { weight number } } b: change { step } }"
+    result = await QUICK.execute(text, None, context)
+    operation = known(text)
+    assert operation is not None
+    again = Context()
+    later = await room.execute(COMPILED, QUICK, operation, None, again)
+
+    assert context.done == again.done == ["change 10", "change 1"]
+    assert result.data == later.data
+    assert [error.message for error in later.errors or []] == ["no scales"]
+
+
+async def test_relations_of_a_level_are_asked_for_once() -> None:
+    context = Context()
+    text = "{ animals(first: 3) { friend { number friend { number } } } }"
+    await QUICK.execute(text, None, Context())
+    operation = known(text)
+    assert operation is not None
+    await room.execute(COMPILED, QUICK, operation, None, context)
+
+    # By the type of the animals, since each has the field.
+    assert sorted(context.done) == ["friends of 1"] * 6

@@ -1,0 +1,91 @@
+"""Compiled execution answers what GraphQL's own executor answers, to the byte, errors too."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from execution.limits import Limits
+from schema import schema
+from schema.context import Context
+from schema.root import compiled
+from tests.execution.test_compiled import LEFT_BEHIND
+from tests.operations import Generator
+from tests.schema import matrix_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resolvers.request import Request
+    from tests.operations import Drawn
+    from tests.schema.asking import Asking
+
+pytestmark = pytest.mark.asyncio
+
+SECONDS = float(os.environ.get("POSTFACH_COMPILED_SECONDS", "10"))
+LIMITS = Limits(fields=5_000, aliases=1_000, cost=10**9, root_fields=100)
+COLUMNS = ("signed out", "user", "concerned", "administrator", "account manager", "stranger")
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    yield
+    compiled.enabled = True
+
+
+async def answer(request: Request, drawn: Drawn) -> bytes:
+    """The answer with whatever is random in it made equal."""
+    context = Context(request, limits=LIMITS)
+    result = await schema.execute(drawn.text, dict(drawn.variables), context)
+    errors = [error.formatted for error in result.errors or []]
+    for error in errors:
+        (error.get("extensions") or {}).pop("reference", None)
+    return orjson.dumps({"data": result.data, "errors": errors})
+
+
+@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.filterwarnings(*LEFT_BEHIND)
+async def test_random_operations_answer_the_same_either_way(asking: Asking) -> None:
+    seed = int(os.environ.get("POSTFACH_SEED") or random.SystemRandom().randrange(2**32))
+    world = await matrix_world.build(asking)
+    tokens = {column: await world.token(column) for column in COLUMNS}
+    ids = [*world.ids.values(), "bad", "", "VXNlcjox"]
+    values: dict[str, list[Any]] = {
+        **dict.fromkeys(("id", "ids", "userId", "mailboxId", "agencyId"), ids),
+        "address": ["desk@nord.example", "CHEF@nord.example", "none@nord.example", ""],
+        "first": [1, 2, 50, 100, 0, 101],
+        "last": [1, 2, 0],
+        "after": ["", "WyJhIl0"],
+        "before": ["x", "WyJhIl0"],
+        "search": ["haus", "a", "ä" * 201, ""],
+    }
+    drawing = random.Random(seed)
+    generator = Generator(schema._schema, drawing, values)  # noqa: SLF001 (it has no public name)
+    before = dict(compiled.counts)
+    end = time.monotonic() + SECONDS
+    drawn_operations = 0
+    while time.monotonic() < end:
+        drawn = generator.draw()
+        drawn_operations += 1
+        for column in drawing.sample(COLUMNS, 2):
+            answers = {}
+            for way in ("executor", "first", "later"):
+                compiled.enabled = way != "executor"
+                if way == "first" and (known := schema.documents.known(drawn.text)) is not None:
+                    known.compiled.clear()
+                request = await world.enter(tokens[column])
+                assert request is not None
+                answers[way] = await answer(request, drawn)
+            told = f"seed {seed}, {column}: {drawn.text} {drawn.variables}"
+            assert answers["first"] == answers["executor"], told
+            assert answers["later"] == answers["executor"], told
+    ran = {name: compiled.counts[name] - before[name] for name in before}
+    assert ran["not compiled"] == 0
+    # Both kinds are there: operations without an error, and those that end with one.
+    assert ran["compiled"] > drawn_operations / 4, ran
+    assert ran["replayed"] > 0, ran
