@@ -1,9 +1,9 @@
 """Compiled execution: an operation is parsed, validated and made ready once, and run for every later request.
 
 The first request of a document goes Strawberry's whole way, with every extension and every rule; when the document was
-found valid, `Compiling` takes it over, and what it was compiled to stays with the document (`execution.documents`). Later ones skip
-all that but the limits. Where an answer would have an
-error, GraphQL's own executor makes it: so errors are its own, to the letter, and the compiled way has none.
+found valid, `Compiling` takes it over, and what it was compiled to stays with the document (`execution.documents`). Later
+ones skip all that but the limits. Where an answer would have an error, GraphQL's own executor makes it: so errors are
+its own, to the letter, and the compiled way has none.
 """
 
 from __future__ import annotations

@@ -84,9 +84,7 @@ class Documents:
         """Return a document that was found valid and is kept."""
         return self._kept.get(text)
 
-    def allow(
-        self, text: str, variables: Mapping[str, Any] | None, context: Any, name: str | None  # noqa: ANN401 (the schema's own)
-    ) -> bool:
+    def allow(self, text: str, variables: Mapping[str, Any] | None, context: Any, name: str | None) -> bool:
         """Whether the operation of a known document stays within the limits that the context carries; tell it the cost."""
         try:
             _, measured = self.prepare(text, variables, context.limits, ())

@@ -317,7 +317,7 @@ def _defaults(operations: Iterable[OperationDefinitionNode]) -> dict[str, Any]:
     return found
 
 
-def _or(found: Any, other: T) -> T:  # noqa: ANN401 (whatever another operation has there)
+def _or(found: Any, other: T) -> T:
     return found if isinstance(found, type(other)) else other
 
 

@@ -28,9 +28,9 @@ from schema.session import SessionMutation
 from schema.user import User, UserMutation, UserQuery
 
 if TYPE_CHECKING:
-    from graphql import GraphQLError
     from collections.abc import Iterable
 
+    from graphql import GraphQLError
     from strawberry.types import ExecutionContext, ExecutionResult
     from strawberry.types.graphql import OperationType
 
@@ -76,12 +76,10 @@ class Schema(strawberry.Schema):
     """Strawberry's schema, with limits on what is asked, and errors as clients may see them."""
 
     def __init__(self, query: type, **named: Any) -> None:
-        super().__init__(
-            query, extensions=[Prepared, OneOperation, lambda: Compiling(compiled)], **named
-        )
+        super().__init__(query, extensions=[Prepared, OneOperation, lambda: Compiling(compiled)], **named)
         self.documents = Documents(self._schema, secrets=bearers(named.get("mutation")))
 
-    async def execute(  # noqa: PLR0917 (Strawberry's signature)
+    async def execute(
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,

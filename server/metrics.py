@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -11,9 +13,11 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +26,22 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 
 # A line for each counter that nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class _Executions(Collector):
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the counter as it stands."""
+        family = CounterMetricFamily(
+            "postfach_executions",
+            "Queries and mutations by how they were executed: compiled; replayed, after an error; not compiled.",
+            labels=["way"],
+        )
+        for way, count in self._counts.items():
+            family.add_metric([way], count)
+        yield family
 
 
 class Metrics:
@@ -65,6 +85,10 @@ class Metrics:
             "Mailboxes with a new password whose older sessions are still to be ended on the mail server.",
             registry=self.registry,
         )
+
+    def watch_executions(self, counts: Mapping[str, int]) -> None:
+        """Show how many queries and mutations were executed in which way, as `counts` says it at each look."""
+        self.registry.register(_Executions(counts))
 
     def count_sign_in(self, outcome: str) -> None:
         """Count an attempt to sign in."""

@@ -16,6 +16,7 @@ from resolvers.events import events_of
 from resolvers.hashing import Hasher
 from resolvers.services import Services
 from resolvers.tokens import Tokens
+from schema.root import compiled
 from server.metrics import Metrics
 from server.session_watch import SessionWatch
 from server.settings import Settings
@@ -29,6 +30,8 @@ class Runtime:
         self.schema = schema
         self.metrics = Metrics()
         self.persisted = Persisted(settings.trusted_documents, only=settings.only_trusted)
+        compiled.enabled = settings.compiled
+        self.metrics.watch_executions(compiled.counts)
         self.services = services_of(settings, self.metrics)
         self.watch = SessionWatch(self.services.events)
         self._database: Database | None = None

@@ -58,6 +58,7 @@ NAMES = (
     "OPERATION_SECONDS",
     "TRUSTED_DOCUMENTS",
     "ONLY_TRUSTED",
+    "COMPILED",
 )
 NOT_YET = ("LMTP_LISTEN", "EVENTS_URL")
 RINGS = ("SEALING_KEYS", "TOKEN_KEYS")
@@ -101,6 +102,7 @@ class Settings:
     operation_seconds: int
     trusted_documents: Mapping[str, str] = field(repr=False)
     only_trusted: bool
+    compiled: bool
 
     @property
     def embedded(self) -> bool:
@@ -185,6 +187,7 @@ class _Reader:
             operation_seconds=read("OPERATION_SECONDS", values.whole_number(SECONDS), 15),
             trusted_documents=read("TRUSTED_DOCUMENTS", values.trusted_documents, dict[str, str]()),
             only_trusted=only_trusted,
+            compiled=read("COMPILED", values.switch, default=True),
         )
         if self.problems:
             raise SettingsError(self.problems)

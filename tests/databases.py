@@ -85,6 +85,7 @@ def settings_environment(database_url: str, folder: Path, **changes: str | None)
         "SEALING_KEYS": key_ring("s1"),
         "TOKEN_KEYS": key_ring("t1"),
         "LOG_FORMAT": "text",
+        **({"COMPILED": "off"} if os.environ.get("POSTFACH_TEST_COMPILED") == "off" else {}),
         **changes,
     }
     plain = {name: value for name, value in os.environ.items() if not name.startswith("POSTFACH_")}

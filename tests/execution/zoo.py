@@ -32,7 +32,7 @@ class Context:
     keeper: bool = True
     done: list[str] = field(default_factory=list)
     counter: int = 0
-    limits: Limits = Limits(cost=10**9, aliases=1000)
+    limits: Limits = field(default_factory=lambda: Limits(cost=10**9, aliases=1000))
     cost: dict[str, int] | None = None
 
 

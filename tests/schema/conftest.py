@@ -1,8 +1,10 @@
 """Tests of what clients see execute the schema itself, on both databases, without a door in front of it."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import pytest
 import pytest_asyncio
 
 from mail.endings import Endings
@@ -12,11 +14,17 @@ from resolvers.events import LocalEvents
 from resolvers.hashing import Hasher
 from resolvers.services import Services
 from resolvers.tokens import Tokens
+from schema.root import compiled
 from tests.schema.asking import Asking
 from tests.storage import database, storage_templates
 from tests.surroundings import SERVERS, seals
 
 __all__ = ["asking", "database", "storage_templates"]
+
+
+@pytest.fixture(autouse=True)
+def _executed_as_wanted() -> None:
+    compiled.enabled = os.environ.get("POSTFACH_TEST_COMPILED") != "off"
 
 
 @pytest_asyncio.fixture

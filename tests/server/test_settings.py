@@ -70,6 +70,7 @@ def test_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.log_format == "json"
     assert settings.graphiql
     assert settings.introspection
+    assert settings.compiled
     assert settings.limits == Limits()
     assert settings.operation_seconds == 15
     assert (settings.trusted_documents, settings.only_trusted) == ({}, False)
