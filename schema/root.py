@@ -68,7 +68,7 @@ NODE_TYPES = (User, Agency, Mailbox, MailboxAssignment, MailboxEvent, Activity, 
 """Reached through `Node`, whether or not a field names them."""
 
 
-compiled = Compiled(lambda context: batches.forget(context.request))
+compiled = Compiled(lambda context: batches.stop(context.request))
 """How the schema's operations are run once they are known."""
 
 
