@@ -336,6 +336,12 @@ class Unit(Statements):
     def __init__(self, client: BaseDBAsyncClient, database: Database) -> None:
         super().__init__(client, database)
         self._afterwards: list[Callable[[], None]] = []
+        self.last: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    async def close(self) -> None:
+        """Do what was left for the end of the transaction: `last`, in the order of its names, the same in all units."""
+        for name in sorted(self.last):
+            await self.last[name]()
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction has committed, and only then."""
@@ -449,6 +455,7 @@ class Database(Statements):
                 async with in_transaction("default") as client:
                     unit = Unit(client, self)
                     result = await work(unit)
+                    await unit.close()
             except REPEATABLE:
                 if attempt == RETRIES:
                     raise

@@ -488,7 +488,8 @@ class SignInAddress(Model):
 class AuditEvent(Model):
     """Who did what, when, to what, from where.
 
-    Holds no secret and nothing of an e-mail. `details` is a JSON object.
+    Holds no secret and nothing of an e-mail. `details` is a JSON object. `place` counts the events of an agency, `digest`
+    chains each to the one before it (`models.audit`): both are null in rows from before there were chains.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -504,6 +505,8 @@ class AuditEvent(Model):
     object_id = fields.UUIDField(null=True)
     details = fields.TextField()
     remote_address = fields.TextField(null=True)
+    place = fields.BigIntField(null=True)
+    digest = fields.CharField(max_length=64, null=True)
 
     class Meta:
         table = "audit_events"

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.file == STANDARD_OUTPUT:
         asyncio.run(_export(settings, sys.stdout.buffer))
         return 0
-    with _written_whole(Path(arguments.file)) as stream:
+    with written_whole(Path(arguments.file)) as stream:
         counts = asyncio.run(_export(settings, stream))
     for kind in TYPES:
         print(f"{PLURALS[kind]:<12}{counts[kind]:>9}")
@@ -67,7 +67,7 @@ async def _export(settings: Settings, stream: BinaryIO) -> Counter[str]:
 
 
 @contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
+def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file that only its owner reads, and that takes its name when it is whole."""
     if path.exists() and not path.is_file():
         # A device or a pipe has no name to take.
