@@ -30,6 +30,7 @@ START_FAILED = 3
 BEFORE_ANOTHER_SECONDS = 1
 """When a worker that died is replaced: at once would be a busy loop where each dies at its start."""
 
+_FROM_THE_KEYBOARD = {signal.SIGINT}
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -93,7 +94,12 @@ class _Crew:
     def _start(self) -> _Worker:
         ours, theirs = _spawn.Pipe()
         process = _spawn.Process(target=_work, args=(self._settings, self._listener, theirs), name="postfach")
-        process.start()
+        # A Ctrl-C reaches the whole group, and Python itself would answer it in a process that is not there yet.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_THE_KEYBOARD)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_THE_KEYBOARD)
         theirs.close()
         return _Worker(process, ours)
 
@@ -119,16 +125,24 @@ class _Crew:
 
 def _work(settings: Settings, listener: socket.socket, pipe: connection.Connection) -> None:
     """Be a worker."""
-    # A Ctrl-C reaches the whole group: until the server takes the signals, the first process decides.
+    # Until the server takes the signals, the first process decides what a Ctrl-C does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_THE_KEYBOARD)
     os.umask(0o077)
     configure_logs(settings.log_format)
 
     def end_with_the_first(server: HttpServer) -> None:
         asyncio.get_running_loop().add_reader(pipe.fileno(), server.end)
 
+    def announce() -> None:
+        try:
+            pipe.send(True)  # noqa: FBT003 (the message)
+        except OSError:
+            # The server ends at once: it finds the pipe closed.
+            log.error("the first process is gone, this one ends")  # noqa: TRY400 (the trace says no more)
+
     try:
-        serve(settings, listener, lambda: pipe.send(True), end_with_the_first)  # noqa: FBT003 (the message)
+        serve(settings, listener, announce, end_with_the_first)
     except DatabaseUnavailableError as error:
         words = " ".join(str(error).split())
         sys.stderr.write(f"postfach: the database does not answer: {words}\n")

@@ -291,6 +291,30 @@ def test_no_process_outlives_the_first(on_postgresql: dict[str, str], tmp_path: 
         pass
 
 
+@pytest.mark.parametrize("is_asked", [False, True], ids=["killed", "Ctrl-C"])
+def test_workers_that_are_starting_end_with_the_first_in_plain_words(
+    on_postgresql: dict[str, str], tmp_path: Path, *, is_asked: bool
+) -> None:
+    server = command.Server(on_postgresql, tmp_path, "--workers", "2")
+    server.launch()
+    until(lambda: len(workers_of(server)) == 2)
+    workers = workers_of(server)
+    # They read the modules by now, which takes longer.
+    until(lambda: all(each.cpu_times().user > 0.1 for each in workers))
+    if is_asked:
+        for each in (server.process, *workers):
+            each.send_signal(signal.SIGINT)
+        assert server.process.wait(30) == 0
+    else:
+        server.kill()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
+    lines = server.written.splitlines()
+    assert not any("Traceback" in line for line in lines)
+    told = [line for line in lines if "the first process is gone, this one ends" in line]
+    assert len(told) == (0 if is_asked else 2)
+
+
 def test_servers_that_start_at_once_migrate_once(on_postgresql: dict[str, str], tmp_path: Path) -> None:
     servers = [command.Server(on_postgresql, tmp_path) for _ in range(3)]
     for server in servers:
