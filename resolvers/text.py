@@ -12,11 +12,10 @@ from typing import NoReturn
 
 from email_validator import EmailNotValidError, validate_email
 
-from models import folding
+from models import folding, names
 from resolvers.errors import InvalidInputError
 
 LINE_LENGTH = 100
-NAME_LENGTH = 128
 ADDRESS_LENGTH = 254
 SEARCH_LENGTH = 200
 GROUP_LENGTH = 100
@@ -27,17 +26,8 @@ REQUEST_ID_LENGTH = 64
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-_INVISIBLE_LETTERS = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-    + "".join(map(chr, range(0xFE00, 0xFE10)))
-    + "".join(map(chr, range(0xE0100, 0xE01F0)))
-)
-"""Invisible, though Unicode counts them among letters, marks and symbols."""
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _OWN_LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,62}[a-z0-9])?")
-_ADDRESS_IN_TEXT = re.compile(r"[^\s,;:()\[\]]+@[^\s,;:()\[\]]+")
-_SPACED_ADDRESS = re.compile(r"\S\s*@\s*\w[\w-]*(?:\.[\w-]*\w)+")
 _LANGUAGE = re.compile(
     r"""
     (?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4}|[a-z]{5,8})  # language with its extensions
@@ -129,21 +119,10 @@ def display_name(text: str | None, path: list[str], *, own: str | None = None) -
     """
     if text is None or not clean(text, path).strip():
         return None
-    name = text.strip()
-    if len(name) > NAME_LENGTH:
-        _refuse(f"At most {NAME_LENGTH} characters.", path)
-    # Asked of the whole text: a line break at its end is one all the same.
-    if (
-        any(unicodedata.category(character) in _INVISIBLE for character in text)
-        or set(text) & _INVISIBLE_LETTERS
-    ):
-        _refuse("Control, invisible and direction-changing characters and line breaks are not allowed.", path)
-    for form in (name, unicodedata.normalize("NFKC", name)):
-        if "=?" in form or "?=" in form or set(form) & set('<>"\\'):
-            _refuse('=? and ?= and the characters < > " \\ are not allowed.', path)
-        if _holds_address(form, own):
-            _refuse("An address other than the mailbox's own is not allowed.", path)
-    return name
+    problem = names.problem(text, own)
+    if problem is not None:
+        _refuse(problem, path)
+    return text.strip()
 
 
 def password(text: str, path: list[str]) -> str:
@@ -185,17 +164,6 @@ def _email(text: str, path: list[str], *, international: bool) -> str:
     if international:
         return str(found.normalized)
     return str(found.ascii_email).lower()
-
-
-def _holds_address(name: str, own: str | None) -> bool:
-    """Whether the name shows an address, also one with blanks around its @, other than `own`."""
-
-    def blank_own(found: re.Match[str]) -> str:
-        is_own = own is not None and found[0].strip(".!?'").casefold() == own.casefold()
-        return " " if is_own else found[0]
-
-    others = _ADDRESS_IN_TEXT.sub(blank_own, name)
-    return bool(_ADDRESS_IN_TEXT.search(others) or _SPACED_ADDRESS.search(others))
 
 
 def _refuse(message: str, path: list[str]) -> NoReturn:

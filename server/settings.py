@@ -133,6 +133,19 @@ class Settings:
         return _Reader(os.environ if environ is None else environ).settings()
 
 
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """What a command needs that reads the database alone: no key is read, and none is made."""
+
+    database_url: DatabaseUrl
+    log_format: Literal["text", "json"]
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> DatabaseSettings:
+        """Read them; raises `SettingsError`."""
+        return _Reader(os.environ if environ is None else environ).database_settings()
+
+
 class _Reader:
     """Reads one setting after the other and collects what is wrong."""
 
@@ -149,9 +162,7 @@ class _Reader:
     def settings(self) -> Settings:
         """Return the settings, complete; the keys are made last, when nothing is wrong."""
         read = self._read
-        data_dir = read("DATA_DIR", values.folder, Path("var").absolute())
-        embedded = DatabaseUrl("sqlite", path=str(data_dir / "postfach.sqlite3"))
-        database_url = read("DATABASE_URL", values.database_url, embedded)
+        data_dir, database_url = self._database()
         public_url = read("PUBLIC_URL", values.http_url, "http://127.0.0.1:8000")
         host = urlsplit(public_url).hostname or ""
         guessed = _guessed_servers(public_url)
@@ -197,6 +208,20 @@ class _Reader:
         except KeyFileError as error:
             raise SettingsError([f"{PREFIX}DATA_DIR: {error}"]) from error
         return make(sealing_keys=kept["SEALING_KEYS"], token_keys=kept["TOKEN_KEYS"])
+
+    def database_settings(self) -> DatabaseSettings:
+        """Return where the database is and how to log."""
+        found = DatabaseSettings(
+            self._database()[1], self._read("LOG_FORMAT", values.log_format, _log_format())
+        )
+        if self.problems:
+            raise SettingsError(self.problems)
+        return found
+
+    def _database(self) -> tuple[Path, DatabaseUrl]:
+        data_dir = self._read("DATA_DIR", values.folder, Path("var").absolute())
+        embedded = DatabaseUrl("sqlite", path=str(data_dir / "postfach.sqlite3"))
+        return data_dir, self._read("DATABASE_URL", values.database_url, embedded)
 
     def _both(self, *names: str) -> None:
         """Refuse that only some of these are set."""

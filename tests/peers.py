@@ -42,7 +42,12 @@ PROGRAMS = {
     "postgresql": Program("postgresql", ("/usr/lib/postgresql/*/bin/postgres", "postgres")),
     "chromium": Program("chromium", ("chromium", "chromium-browser", "google-chrome")),
     "dovecot": Program("dovecot-imapd", ("dovecot", "/usr/sbin/dovecot")),
+    "dovecot-pop3": Program("dovecot-pop3d", ("/usr/lib/dovecot/pop3*",)),
+    "dovecot-sqlite": Program("dovecot-sqlite", ("/usr/lib/dovecot/modules/libdriver_sqlite.s*",)),
+    "dovecot-pgsql": Program("dovecot-pgsql", ("/usr/lib/dovecot/modules/libdriver_pgsql.s*",)),
     "postfix": Program("postfix", ("postfix", "/usr/sbin/postfix")),
+    "postfix-sqlite": Program("postfix-sqlite", ("/usr/lib/postfix/postfix-sqlite.s*",)),
+    "postfix-pgsql": Program("postfix-pgsql", ("/usr/lib/postfix/postfix-pgsql.s*",)),
 }
 
 
