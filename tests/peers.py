@@ -86,15 +86,23 @@ def free_port() -> int:
         return port
 
 
-# The superuser alone may leave triggers out, those too that refuse what this does.
+# The superuser alone may leave triggers out, those too that refuse what this does. TRUNCATE makes new files for every table and
+# index: deleting a few rows takes a quarter of the time.
 EMPTYING = """
     SET session_replication_role = replica;
-    DO $$ DECLARE names text; BEGIN
+    DO $$ DECLARE each text; deleted bigint; BEGIN
         PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid();
-        SELECT string_agg(quote_ident(tablename), ', ') INTO names FROM pg_tables
-            WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations';
-        EXECUTE 'TRUNCATE ' || names || ' RESTART IDENTITY';
+        FOR each IN SELECT quote_ident(tablename) FROM pg_tables
+            WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations' LOOP
+            EXECUTE 'DELETE FROM ' || each;
+            GET DIAGNOSTICS deleted = ROW_COUNT;
+            IF deleted > 1000 THEN
+                EXECUTE 'TRUNCATE ' || each || ' CASCADE';
+            END IF;
+        END LOOP;
+        PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences
+            WHERE schemaname = 'public' AND sequencename NOT LIKE 'tortoise_migrations%';
     END $$;
 """
 SHAPE = """
