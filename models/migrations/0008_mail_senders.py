@@ -20,7 +20,7 @@ LEFT JOIN users u ON u.id = a.user_id;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0006_kept_whole")]
+    dependencies = [("models", "0007_audit_chain")]
 
     initial = False
 
