@@ -56,6 +56,7 @@ class Addressees:
             self._found.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
             self._found.execute("PRAGMA journal_mode = OFF")
             self._found.execute("PRAGMA synchronous = OFF")
+            self._found.execute("BEGIN")
             self._found.execute(
                 "CREATE TABLE named (address TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID"
             )
