@@ -35,7 +35,12 @@ class Api:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:
+            # Somebody looked whether anybody is there.
+            writer.close()
+            return
         headers = dict(line.lower().split(": ", 1) for line in head.strip().split("\r\n")[1:])
         body = await reader.readexactly(int(headers["content-length"]))
         wanted = f"X-Dovecot-API {base64.b64encode(KEY.encode()).decode()}"

@@ -202,7 +202,7 @@ class MailServers:
 
     def stop_postfix(self) -> None:
         if (self.folder / "queue" / "pid" / "master.pid").exists():
-            self._postfix("stop")
+            self._postfix("abort")
 
     def _postfix(self, word: str) -> None:
         subprocess.run(["postfix", "-c", str(self.folder / "postfix"), word], check=True, capture_output=True)
