@@ -10,10 +10,15 @@ from resolvers.request import viewer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     from models.visibility import Filter
     from resolvers.activities import Entry
     from resolvers.request import Request
+
+
+REMEMBERED = 1_000
+"""How many entries that were told are remembered for a listener: a later booking may open one again when rights have changed."""
 
 
 async def booked(request: Request, narrowed: Filter) -> AsyncIterator[Entry]:
@@ -25,6 +30,7 @@ async def booked(request: Request, narrowed: Filter) -> AsyncIterator[Entry]:
     """
     viewer = request.signed_in()
     services = request.services
+    told: dict[UUID, None] = {}
     with services.listeners.listen(services.events, viewer) as events:
         async for payload in events:
             row = await sessions.viewer(request.database, viewer.session_id)
@@ -34,4 +40,9 @@ async def booked(request: Request, narrowed: Filter) -> AsyncIterator[Entry]:
             # What was loaded for the last booking may no longer be so, or no longer be this viewer's to read.
             batches.forget(request)
             for entry in await activities.still_visible(request, narrowed, payload["activity_ids"]):
+                if entry.id in told:
+                    continue
+                told[entry.id] = None
+                if len(told) > REMEMBERED:
+                    del told[next(iter(told))]
                 yield entry

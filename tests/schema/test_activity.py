@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from models import clock
-from models.tables import Mailbox, ReadLevel, Role, User
+from models.tables import Agency, Mailbox, ReadLevel, Role, User
 from models.visibility import Filter
 from resolvers.activities import Entries
 from resolvers.activities import bookings as bookings_of
@@ -57,6 +57,7 @@ class Office:
     """Anna at an ordinary mailbox, Bert at a VIP one, an administrator who reads all."""
 
     def __init__(self) -> None:
+        self.agency: Agency
         self.boss: User
         self.anna: User
         self.bert: User
@@ -66,6 +67,7 @@ class Office:
     @classmethod
     async def open(cls) -> "Office":
         office, nord = cls(), await storage.agency("nord")
+        office.agency = nord
         office.boss = await storage.user(
             nord,
             "boss",
@@ -339,3 +341,22 @@ async def test_a_listener_s_rights_are_those_of_the_moment(asking: Asking) -> No
     await asking.payload(office.anna, BOOK, input=mail(office.desk, messageId="m3@x.example", recipients=[]))
     with pytest.raises(StopAsyncIteration):
         await asyncio.wait_for(waiting, 10)
+
+
+async def test_an_entry_is_told_once_although_rights_changed_between_its_bookings(asking: Asking) -> None:
+    """Read level ALL opened it with the first booking; by OWN it would be the second that does."""
+    office = await Office.open()
+    box = await storage.mailbox(office.agency, "other")
+    await storage.period(box, office.boss)
+    boss = listening(asking, office.boss)
+    waiting = asyncio.ensure_future(anext(boss))
+    await all_listen(asking, 1)
+    asked = mail(office.desk, recipients=[])
+    await asking.payload(office.anna, BOOK, input=asked)
+    told = [(await asyncio.wait_for(waiting, 10))["id"]]
+    waiting = asyncio.ensure_future(anext(boss))
+    await User.filter(id=office.boss.id).update(activity_read_level=ReadLevel.OWN)
+    joined = await asking.payload(office.boss, BOOK, input=asked | {"mailboxId": box_id(box)})
+    assert [each["id"] for each in joined["activities"]] == told
+    last = await asking.payload(office.boss, BOOK, input=mail(box, messageId="m2@x.example", recipients=[]))
+    assert (await asyncio.wait_for(waiting, 10))["id"] == last["activities"][0]["id"]
