@@ -200,6 +200,11 @@ async def test_what_leaves_is_named_as_the_rule_says(post: Post) -> None:
     assert all(len(line) <= 78 for line in mail.split(b"\n\n")[0].split(b"\n") if b"utf-8" in line)
     assert fields(mail)[0].endswith(f" <{CHEF}>")
 
+    session = await asyncio.to_thread(post.smtp)
+    for _ in range(2):
+        assert (await asyncio.to_thread(post.send, f"From: {CHEF}\r\n".encode(), session))[0] == 250
+        assert fields(await asyncio.to_thread(post.servers.delivered)) == [fields(mail)[0]]
+
     assert b"own address" in await refused(b"From: boss@nord.example\r\n")
     assert b"exactly one From" in await refused(b"From: chef@nord.example\r\nFrom: boss@nord.example\r\n")
     assert b"exactly one From" in await refused(b"X-A: b\r\n")
