@@ -15,20 +15,20 @@ COPIES = {"activity_readers": ("user_id", "users"), "activity_mailboxes": ("mail
 """Whom or what a row names, and where that is."""
 
 KEPT = (
-    "users",
-    "mailboxes",
-    "assignments",
-    "mailbox_events",
-    "mailbox_passwords",
     "mails",
-    "mail_mailboxes",
+    "mailboxes",
     "bookings",
+    "mail_mailboxes",
     "activities",
     "activity_readers",
     "activity_mailboxes",
+    "users",
+    "assignments",
+    "mailbox_events",
+    "mailbox_passwords",
     "audit_events",
 )
-"""Never deleted, emptied or replaced."""
+"""Never deleted, emptied or replaced. In the order in which a booking takes them, which may be under way in another process."""
 
 
 def _of_one_agency(column: str, target: str) -> str:
@@ -39,7 +39,7 @@ def _of_one_agency(column: str, target: str) -> str:
 
 
 def _postgresql() -> str:
-    script = []
+    script = [f"LOCK TABLE {', '.join(KEPT)} IN SHARE ROW EXCLUSIVE MODE;"]
     for table, (column, target) in COPIES.items():
         script.append(f"""
 CREATE FUNCTION postfach_{table}_agency() RETURNS trigger LANGUAGE plpgsql AS $$
