@@ -48,6 +48,7 @@ COLUMNS = {
         "automatic_booking",
         "last_moment",
     ),
+    "mailbox_passwords": ("mailbox_id", "agency_id", "version", "sealed", "hash", "changed_at"),
     "assignments": ("id", "agency_id", "mailbox_id", "user_id", "since", "until"),
     "mails": (
         "id",

@@ -12,6 +12,11 @@ KEY_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+def is_key_id(text: str) -> bool:
+    """Return whether a key may have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 class KeyRingError(ValueError):
     """The text is no key ring; says what is wrong with which entry, and never a key."""
 

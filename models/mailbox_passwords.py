@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from models.seals import Purpose
 
@@ -41,6 +42,14 @@ def generate() -> str:
 def hashed(password: str) -> str:
     """Return a password's hash in PHC form, as the mail servers check it. Takes some 20 ms: call it in a thread."""
     return _ARGON2.hash(password)
+
+
+def verifies(password_hash: str, password: str) -> bool:
+    """Return whether this is the password of the hash. Takes as long as its parameters say: call it in a thread."""
+    try:
+        return _ARGON2.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,10 +85,11 @@ async def office_groups(statements: Statements, agency_id: UUID) -> dict[UUID, l
 
 
 async def mailboxes(statements: Statements, agency_id: UUID) -> Sequence[Mapping[str, Any]]:
-    """Return an agency's mailboxes by address."""
+    """Return an agency's mailboxes by address, each with its password where it has one."""
     return await statements.fetch(
-        "SELECT id, address, email_name, vip, active, receiving_stops_at, automatic_booking FROM mailboxes "
-        "WHERE agency_id = $1 ORDER BY address",
+        "SELECT m.id, m.address, m.email_name, m.vip, m.active, m.receiving_stops_at, m.automatic_booking, "
+        "p.version, p.sealed, p.hash, p.changed_at FROM mailboxes m "
+        "LEFT JOIN mailbox_passwords p ON p.mailbox_id = m.id WHERE m.agency_id = $1 ORDER BY m.address",
         agency_id,
     )
 

@@ -1,7 +1,7 @@
 """Export: the whole world as JSON Lines in the import's format, what is referred to first.
 
 Equal contents give equal lines: nothing in them or in their order depends on ids. The audit, sessions and the events of
-mailboxes stay behind. Users' passwords go as their hashes.
+mailboxes stay behind. Users' passwords go as their hashes, those of mailboxes as hashes and sealed tokens.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Agency:
         for row in await snapshot.mailboxes(self._statements, self._id):
             self._addresses[row["id"]] = row["address"]
             stops_at = row["receiving_stops_at"]
-            yield {
+            line = {
                 "type": "mailbox",
                 "agency": self._row["key"],
                 "address": row["address"],
@@ -82,7 +82,10 @@ class _Agency:
                 "vip": row["vip"],
                 "active": row["active"],
                 "automaticBooking": row["automatic_booking"],
-            } | ({} if row["active"] or stops_at is None else {"receivingStopsAt": _instant(stops_at)})
+            }
+            if not row["active"] and stops_at is not None:
+                line["receivingStopsAt"] = _instant(stops_at)
+            yield line | _mailbox_password(row)
 
     async def assignments(self) -> AsyncIterator[dict[str, Any]]:
         for mailbox_id, address in self._addresses.items():
@@ -150,6 +153,18 @@ def _user(agency: str | None, row: Mapping[str, Any], groups: list[str]) -> dict
         "agentsLogReadLevel": row["agents_log_read_level"],
         "passwordHash": row["password_hash"],
         "passwordChangeRequired": row["password_change_required"],
+    }
+
+
+def _mailbox_password(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a mailbox's password; one that comes from before passwords has none yet."""
+    if row["version"] is None:
+        return {}
+    return {
+        "passwordHash": row["hash"],
+        "passwordSealed": row["sealed"],
+        "passwordVersion": row["version"],
+        "passwordChangedAt": _instant(row["changed_at"]),
     }
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from models.database import Unit
+    from models.seals import Seals
     from resolvers.hashing import Hasher
 
 __all__ = ["TYPES", "LineRefusedError", "Summary", "bring", "read_line"]
@@ -63,14 +64,14 @@ def read_line(stream: BinaryIO) -> bytes:
     return stream.readline(LINE_BYTES + 1)
 
 
-async def bring(unit: Unit, lines: Iterable[bytes], hasher: Hasher) -> Summary:
+async def bring(unit: Unit, lines: Iterable[bytes], hasher: Hasher, seals: Seals) -> Summary:
     """Add to the database what these lines say; blank ones say nothing.
 
     No other import runs meanwhile, and nobody else writes for an agency that was named. Raises `LineRefusedError`, with its
     number, for the first line that can't be taken: the unit then has to undo everything.
     """
     await stored.lock_imports(unit)
-    importer = _Importer(unit, hasher)
+    importer = _Importer(unit, hasher, seals)
     try:
         return await importer.run(lines)
     finally:
@@ -78,13 +79,13 @@ async def bring(unit: Unit, lines: Iterable[bytes], hasher: Hasher) -> Summary:
 
 
 class _Importer:
-    def __init__(self, unit: Unit, hasher: Hasher) -> None:
+    def __init__(self, unit: Unit, hasher: Hasher, seals: Seals) -> None:
         now = clock.now()
         self._unit = unit
         self._known = Known(unit)
         self._reader = LineReader(now)
         self._addressees = Addressees()
-        self._directory = Directory(unit, self._known, hasher, now, self._addressees)
+        self._directory = Directory(unit, self._known, hasher, seals, now, self._addressees)
         self._post = Post(unit, self._directory, self._addressees)
         self._summary = Summary()
 
@@ -115,7 +116,8 @@ class _Importer:
         except LineRefusedError as refused:
             if refused.number is None:
                 refused.number = number
-                # E-mails that wait come from lines before this one: the first that is wrong is told.
+                # Passwords and e-mails that wait come from lines before this one: the first that is wrong is told.
+                await self._directory.settle()
                 await self._post.compare()
             raise
 
@@ -126,7 +128,7 @@ class _Importer:
             case AssignmentLine():
                 self._count("assignment", await self._directory.take_assignment(line, self._post.write))
             case MailboxLine():
-                self._count("mailbox", await self._directory.take_mailbox(line))
+                self._count("mailbox", await self._directory.take_mailbox(line, number))
             case UserLine():
                 self._count("user", await self._directory.take_user(line))
             case AgencyLine():

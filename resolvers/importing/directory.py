@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from models import bulk, stored
 from models.derived import agency_order, mailbox_search, user_order, user_search
+from resolvers.importing import passwords
 from resolvers.importing.errors import LineRefusedError
 from resolvers.importing.known import Agency, Known, Mailbox, Person, find_user
 from resolvers.text import domain_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models.database import Unit
+    from models.seals import Seals
     from resolvers.hashing import Hasher
     from resolvers.importing.addressees import Addressees
     from resolvers.importing.lines import AgencyLine, AssignmentLine, MailboxLine, UserLine
@@ -31,8 +33,10 @@ HASHED_AT_ONCE = 2
 """Passwords; each takes 64 MiB while it is hashed."""
 
 OTHER_CONTENT = "It is stored already, with other content."
-TABLES = ("office_groups", "users", "office_group_members", "mailboxes", "assignments")
+TABLES = ("office_groups", "users", "office_group_members", "mailboxes", "mailbox_passwords", "assignments")
 """In the order in which they refer to each other."""
+HASHED = ("users", "mailbox_passwords")
+"""Those with values that threads make."""
 
 
 class Directory:
@@ -43,11 +47,18 @@ class Directory:
     """
 
     def __init__(
-        self, unit: Unit, known: Known, hasher: Hasher, now: datetime, addressees: Addressees
+        self,
+        unit: Unit,
+        known: Known,
+        hasher: Hasher,
+        seals: Seals,
+        now: datetime,
+        addressees: Addressees,
     ) -> None:
         self._unit = unit
         self._known = known
         self._hasher = hasher
+        self._seals = seals
         self._now = now
         self._addressees = addressees
         self._threads = ThreadPoolExecutor(HASHED_AT_ONCE, thread_name_prefix="import")
@@ -160,8 +171,8 @@ class Directory:
 
     # ---------------------------------------------------------------- mailboxes and periods
 
-    async def take_mailbox(self, line: MailboxLine) -> bool:
-        """Add a mailbox with nobody assigned."""
+    async def take_mailbox(self, line: MailboxLine, number: int) -> bool:
+        """Add a mailbox with nobody assigned and with its password, which a thread makes or checks."""
         agency = await self.agency(line.agency)
         if domain_of(line.address) not in agency.content.domains:
             raise LineRefusedError("address: A mailbox is in one of the agency's domains.")
@@ -173,6 +184,7 @@ class Directory:
             raise LineRefusedError(
                 f"address: The e-mail of line {earlier} names it already: mailboxes stand before e-mails."
             )
+        make = passwords.made(self._seals, line.address, line.password, number, self._now)
         if not content.active and stops_at is None:
             stops_at = self._now
         mailbox = Mailbox(uuid4(), agency, line.address, content, stops_at)
@@ -192,6 +204,7 @@ class Directory:
                 mailbox.newest,
             )
         )
+        self._rows["mailbox_passwords"].append((mailbox.id, agency.id, self._threads.submit(make)))
         await self._write_many()
         return True
 
@@ -226,12 +239,17 @@ class Directory:
     # ---------------------------------------------------------------- writing
 
     async def write(self) -> None:
-        """Write every row that waits."""
+        """Write every row that waits. Raises `LineRefusedError` where a thread refused a password."""
+        await self.settle()
         for table, rows in self._rows.items():
-            if table == "users":
-                rows[:] = [tuple([await _settled(value) for value in row]) for row in rows]
             await bulk.insert(self._unit, table, rows)
             rows.clear()
+
+    async def settle(self) -> None:
+        """Wait for the threads. Raises `LineRefusedError` for the first line whose password one of them refused."""
+        for table in HASHED:
+            rows = self._rows[table]
+            rows[:] = [tuple([each for value in row for each in await _settled(value)]) for row in rows]
 
     async def write_moments(self) -> None:
         """Store the newest moment of each mailbox to which the import brought a newer one."""
@@ -267,5 +285,9 @@ def _ends_by(until: datetime | None, moment: datetime) -> bool:
     return until is not None and until <= moment
 
 
-async def _settled(value: Any) -> Any:  # noqa: ANN401 (any column)
-    return await asyncio.wrap_future(value) if isinstance(value, Future) else value
+async def _settled(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 (any column)
+    """Return the columns that stand for a value, those of a password once a thread has made it."""
+    made = await asyncio.wrap_future(value) if isinstance(value, Future) else value
+    if isinstance(made, passwords.Sealed):
+        return made.version, made.sealed, made.hash, made.changed_at
+    return (made,)

@@ -1,4 +1,4 @@
-"""Hashes of users' passwords: which are taken as they come."""
+"""Hashes of passwords: which are taken as they come."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def check_hash(text: str, path: list[str]) -> str:
     if _length(found[4]) not in SALT_BYTES or _length(found[5]) not in HASH_BYTES:
         raise InvalidInputError("Salt or hash is not base64 of a usual length.", path)
     return text
+
+
+def memory_of(text: str) -> int:
+    """Return how many KiB a hash that `check_hash` took needs."""
+    found = _PHC.fullmatch(text)
+    return 0 if found is None else int(found[1])
 
 
 def _length(encoded: str) -> int:

@@ -14,6 +14,7 @@ from models.mails import same_address
 from models.tables import MailPart, ModuleName, ReadLevel, Role, UserState
 from resolvers import mail_input, text
 from resolvers.errors import InvalidInputError
+from resolvers.importing import passwords
 from resolvers.importing.errors import LineRefusedError
 from resolvers.importing.hashes import check_hash
 from resolvers.mail_input import MailInput
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models.bookings import MailContent, References
+    from resolvers.importing.passwords import MailboxPassword
     from resolvers.importing.records import Record
 
 STOPS_WITHIN = timedelta(minutes=30)
@@ -95,6 +97,7 @@ class MailboxLine:
     address: str
     content: MailboxContent
     receiving_stops_at: datetime | None
+    password: MailboxPassword
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +159,11 @@ USER = Keys(
     "email emailName language role state officeGroups activityReadLevel agentsLogReadLevel "
     "password passwordHash passwordChangeRequired",
 )
-MAILBOX = Keys("type agency address", "emailName vip active automaticBooking receivingStopsAt")
-MAILBOX_PASSWORD = frozenset(
-    {"password", "passwordHash", "passwordSealed", "passwordVersion", "passwordChangedAt"}
+MAILBOX = Keys(
+    "type agency address",
+    " ".join(
+        ("emailName vip active automaticBooking receivingStopsAt password", *passwords.EXPORTED),
+    ),
 )
 ASSIGNMENT = Keys("type mailbox user from", "until")
 MAIL = Keys(
@@ -244,8 +249,6 @@ class LineReader:
         )
 
     def _mailbox(self, record: Record) -> MailboxLine:
-        if found := MAILBOX_PASSWORD & record.values.keys():
-            raise record.refusal(min(found), "Passwords of mailboxes can't be imported yet.")
         MAILBOX.check(record)
         address = text.own_address(record.text("address"), ["address"])
         active = record.flag("active", default=True)
@@ -265,6 +268,7 @@ class LineReader:
                 automatic_booking=record.flag("automaticBooking", default=False),
             ),
             receiving_stops_at=stops_at,
+            password=passwords.read(record, self.now),
         )
 
     def _assignment(self, record: Record) -> AssignmentLine:

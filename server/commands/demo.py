@@ -8,6 +8,7 @@ from typing import Any
 
 from models import clock
 from models.database import Unit
+from models.seals import Seals
 from models.stored import lock_imports
 from server.commands.import_ import bring_lines, with_database
 from server.demonstration import LOGINS, lines
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         ):
             return NOT_EMPTY
         world = (line.encode() for line in lines(clock.now()))
-        await bring_lines(unit, "the demonstration", world)
+        await bring_lines(unit, "the demonstration", world, Seals(settings.sealing_keys))
         return FILLED
 
     done = asyncio.run(with_database(settings, lambda database: database.transact(work)))

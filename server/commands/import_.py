@@ -17,6 +17,7 @@ from tortoise.exceptions import IntegrityError
 from tqdm import tqdm
 
 from models.database import Database, Unit
+from models.seals import Seals
 from resolvers.hashing import Hasher
 from resolvers.importing import TYPES, LineRefusedError, Summary, bring, read_line
 from server.commands import CommandError
@@ -56,9 +57,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _import(settings: Settings, name: str, stream: BinaryIO) -> Summary:
     source = _Source(name, stream)
+    seals = Seals(settings.sealing_keys)
 
     async def work(unit: Unit) -> Summary:
-        return await bring_lines(unit, name, source.lines())
+        return await bring_lines(unit, name, source.lines(), seals)
 
     before = signal.signal(signal.SIGINT, source.interrupt)
     try:
@@ -79,11 +81,11 @@ async def with_database(settings: Settings, work: Callable[[Database], Awaitable
         await database.close()
 
 
-async def bring_lines(unit: Unit, name: str, lines: Iterable[bytes]) -> Summary:
+async def bring_lines(unit: Unit, name: str, lines: Iterable[bytes], seals: Seals) -> Summary:
     """Import lines; a refusal becomes an error that says where, by the name of their source."""
     hasher = Hasher()
     try:
-        return await bring(unit, lines, hasher)
+        return await bring(unit, lines, hasher, seals)
     except LineRefusedError as refused:
         raise CommandError(f"{name}:{refused.number}: {refused.reason}") from None
     except IntegrityError:

@@ -15,6 +15,7 @@ from typing import Any
 from graphql import OperationDefinitionNode, OperationType, parse
 
 from models import clock
+from models.seals import Seals
 from models.tables import SessionKind
 from resolvers import sessions
 from resolvers.request import Request, Viewer
@@ -63,10 +64,12 @@ def standing_clock() -> Iterator[list[datetime]]:
 
 async def fill(settings: Settings) -> None:
     """Fill a new database with the demonstration of `FILLED`."""
-    world = [line.encode() for line in lines(FILLED)]
+    world, seals = [line.encode() for line in lines(FILLED)], Seals(settings.sealing_keys)
     await with_database(
         settings,
-        lambda database: database.transact(lambda unit: bring_lines(unit, "the demonstration", world)),
+        lambda database: database.transact(
+            lambda unit: bring_lines(unit, "the demonstration", world, Seals(settings.sealing_keys))
+        ),
     )
 
 

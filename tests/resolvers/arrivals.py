@@ -9,6 +9,7 @@ from models.database import Database
 from resolvers.hashing import Hasher
 from resolvers.importing import Summary, bring
 from tests.oracle.world import CHEAP_HASH
+from tests.surroundings import SEALS
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 Line = dict[str, Any]
@@ -82,6 +83,6 @@ async def take(database: Database, *lines: Line | bytes) -> Summary:
     """Imports these lines in one unit of work."""
     hasher = Hasher()
     try:
-        return await database.transact(lambda unit: bring(unit, written(lines), hasher))
+        return await database.transact(lambda unit: bring(unit, written(lines), hasher, SEALS))
     finally:
         hasher.close()

@@ -24,6 +24,7 @@ from tests.oracle.generator import random_world
 from tests.oracle.world import CHEAP_HASH
 from tests.resolvers.arrivals import WORLD, agency, assignment, at, booking, mail, mailbox, take, user
 from tests.storage import Templates, contents, opened
+from tests.surroundings import SEALS
 
 pytestmark = pytest.mark.asyncio
 
@@ -62,6 +63,8 @@ FACTS = {
     "LEFT JOIN users u ON u.id = m.user_id",
     "mailboxes": "SELECT address, email_name, fold_search, vip, active, receiving_stops_at, automatic_booking, "
     "last_moment FROM mailboxes",
+    "passwords": "SELECT o.address, p.version, p.sealed, p.hash, p.changed_at FROM mailbox_passwords p "
+    "JOIN mailboxes o ON o.id = p.mailbox_id",
     "assignments": "SELECT o.address, u.login, s.since, s.until FROM assignments s "
     "JOIN mailboxes o ON o.id = s.mailbox_id JOIN users u ON u.id = s.user_id",
     "mails": "SELECT a.key, m.identity, m.message_id, m.sender, m.recipients, m.subject, m.preview, m.remark, "
@@ -113,6 +116,18 @@ async def test_every_key_is_written(fresh: Opener) -> None:
             ),
         )
         found = [orjson.loads(line) for line in await exported(database)]
+        passwords = await database.fetch(
+            "SELECT o.address, p.* FROM mailbox_passwords p JOIN mailboxes o ON o.id = p.mailbox_id"
+        )
+    sealed = {
+        row["address"]: {
+            "passwordHash": row["hash"],
+            "passwordSealed": row["sealed"],
+            "passwordVersion": 1,
+            "passwordChangedAt": row["changed_at"].isoformat().replace("+00:00", "Z"),
+        }
+        for row in passwords
+    }
     person = {
         "firstName": "Kim",
         "lastName": "Muster",
@@ -152,13 +167,14 @@ async def test_every_key_is_written(fresh: Opener) -> None:
             "passwordChangeRequired": True,
             **person,
         },
-        {"address": "a@z.example", "emailName": "A", "active": True, **box},
+        {"address": "a@z.example", "emailName": "A", "active": True, **box, **sealed["a@z.example"]},
         {
             "address": "b@nord.example",
             "emailName": None,
             "active": False,
             "receivingStopsAt": at(0, 1),
             **box,
+            **sealed["b@nord.example"],
         },
         {
             "type": "assignment",
@@ -356,8 +372,8 @@ async def _comes_back(database: Database, lines: list[bytes]) -> bool:
     hasher = Hasher()
 
     async def work(unit: Unit) -> None:
-        taken = await bring(unit, lines, hasher)
-        again = await bring(unit, lines, hasher)
+        taken = await bring(unit, lines, hasher, SEALS)
+        again = await bring(unit, lines, hasher, SEALS)
         assert not again.added.total()
         assert again.skipped == taken.added + taken.skipped
         raise _UndoneError

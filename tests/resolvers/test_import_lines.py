@@ -27,6 +27,7 @@ from resolvers.importing.lines import (
     UserContent,
     UserLine,
 )
+from resolvers.importing.passwords import Plain
 from resolvers.importing.records import LINE_BYTES, parse
 from tests.oracle.world import CHEAP_HASH
 from tests.resolvers.arrivals import NOON, WORLD, agency, assignment, at, booking, mail, mailbox, user
@@ -115,7 +116,9 @@ def test_an_account_manager_belongs_to_nobody() -> None:
 @pytest.mark.parametrize("blank", [None, "", "  "])
 def test_a_mailbox_gets_the_defaults(blank: str | None) -> None:
     content = MailboxContent(email_name=None, vip=False, active=True, automatic_booking=False)
-    assert read(mailbox(emailName=blank)) == MailboxLine("nord", "new@nord.example", content, None)
+    assert read(mailbox(emailName=blank)) == MailboxLine(
+        "nord", "new@nord.example", content, None, Plain(None)
+    )
 
 
 def test_a_mailbox_that_is_off_may_say_when_it_stops() -> None:
@@ -203,6 +206,13 @@ def test_keys_may_be_written_in_any_way() -> None:
 # ---------------------------------------------------------------- what is refused
 
 TIME = "Expected a time of RFC 3339 with an offset, to the microsecond, as 2024-03-01T09:30:00Z."
+VERSION = "Expected a whole number from 1 to 2147483647."
+SEALED: dict[str, Any] = {
+    "passwordHash": CHEAP_HASH,
+    "passwordSealed": "v1.k.x",
+    "passwordVersion": 1,
+    "passwordChangedAt": "2024-03-01T12:00:00Z",
+}
 LEVELS = "Expected ALL or OFFICE_GROUP or OWN or NOTHING."
 MISSING = "This key is missing."
 NAME = "Control, invisible and direction-changing characters and line breaks are not allowed."
@@ -297,11 +307,30 @@ REFUSED: list[tuple[dict[str, Any] | bytes, str]] = [
         "emailName: An address other than the mailbox's own is not allowed.",
     ),
     (mailbox(emailName=7), "emailName: Expected a text."),
-    (mailbox(password="a long password"), "password: Passwords of mailboxes can't be imported yet."),
-    (mailbox(passwordHash=CHEAP_HASH), "passwordHash: Passwords of mailboxes can't be imported yet."),
-    (mailbox(passwordSealed=""), "passwordSealed: Passwords of mailboxes can't be imported yet."),
-    (mailbox(passwordVersion=1), "passwordVersion: Passwords of mailboxes can't be imported yet."),
-    (mailbox(passwordChangedAt=None), "passwordChangedAt: Passwords of mailboxes can't be imported yet."),
+    (mailbox(password=7), "password: Expected a text."),
+    (mailbox(password=""), "password: Expected 1 to 128 characters."),
+    (mailbox(password="x" * 129), "password: Expected 1 to 128 characters."),
+    (mailbox(password="two\tparts"), "password: Expected printable characters."),
+    (
+        mailbox(password="x", passwordVersion=1),
+        "passwordVersion: Either this or password is there, not both.",
+    ),
+    (mailbox(passwordHash=CHEAP_HASH), "passwordSealed: It is missing beside passwordHash."),
+    (mailbox(passwordChangedAt=None), "passwordHash: It is missing beside passwordChangedAt."),
+    (mailbox(**{**SEALED, "passwordHash": "x"}), "passwordHash: Expected Argon2id in PHC form."),
+    (
+        mailbox(**{**SEALED, "passwordHash": CHEAP_HASH.replace("m=8,", "m=262144,")}),
+        "passwordHash: Less than 256 MiB: the mail servers check it.",
+    ),
+    (mailbox(**{**SEALED, "passwordSealed": None}), "passwordSealed: Expected a text."),
+    (mailbox(**{**SEALED, "passwordVersion": 0}), f"passwordVersion: {VERSION}"),
+    (mailbox(**{**SEALED, "passwordVersion": 2**31}), f"passwordVersion: {VERSION}"),
+    (mailbox(**{**SEALED, "passwordVersion": True}), f"passwordVersion: {VERSION}"),
+    (mailbox(**{**SEALED, "passwordChangedAt": None}), f"passwordChangedAt: {TIME}"),
+    (
+        mailbox(**{**SEALED, "passwordChangedAt": "9999-01-01T00:00:00Z"}),
+        "passwordChangedAt: Expected a moment that is not in the future.",
+    ),
     (mailbox(receivingStopsAt=at(1)), "receivingStopsAt: Only a mailbox that is not active stops."),
     (
         mailbox(active=False, receivingStopsAt=at(10.5, 1)),

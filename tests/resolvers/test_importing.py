@@ -27,6 +27,7 @@ from tests.resolvers.arrivals import (
     written,
 )
 from tests.storage import contents, statements
+from tests.surroundings import SEALS
 
 pytestmark = pytest.mark.asyncio
 
@@ -520,9 +521,9 @@ async def test_nobody_else_writes_for_an_agency_that_is_named(database: Database
 
     async def work(unit: Unit) -> None:
         assert await free("nord")
-        await bring(unit, written([mailbox("new@west.example", agency="west")]), hasher)
+        await bring(unit, written([mailbox("new@west.example", agency="west")]), hasher, SEALS)
         assert (await free("nord"), await free("west")) == (True, False)
-        await bring(unit, written([assignment(**{"from": at(2)})]), hasher)
+        await bring(unit, written([assignment(**{"from": at(2)})]), hasher, SEALS)
         assert (await free("nord"), await free("west")) == (False, False)
 
     await database.transact(work)
@@ -539,7 +540,7 @@ async def test_a_database_that_goes_away_is_told(database: Database) -> None:
         await database.fetch("SELECT pg_terminate_backend($1)", mine)
         hasher = Hasher()
         try:
-            await bring(unit, written(WORLD), hasher)
+            await bring(unit, written(WORLD), hasher, SEALS)
         finally:
             hasher.close()
 
