@@ -67,9 +67,7 @@ async def fill(settings: Settings) -> None:
     world, seals = [line.encode() for line in lines(FILLED)], Seals(settings.sealing_keys)
     await with_database(
         settings,
-        lambda database: database.transact(
-            lambda unit: bring_lines(unit, "the demonstration", world, Seals(settings.sealing_keys))
-        ),
+        lambda database: database.transact(lambda unit: bring_lines(unit, "the demonstration", world, seals)),
     )
 
 

@@ -124,7 +124,7 @@ def test_a_mailbox_gets_the_defaults(blank: str | None) -> None:
 def test_a_mailbox_that_is_off_may_say_when_it_stops() -> None:
     line = mailbox(active=False, vip=True, automaticBooking=True, receivingStopsAt=at(10.5))
     content = MailboxContent(email_name=None, vip=True, active=False, automatic_booking=True)
-    expected = MailboxLine("nord", "new@nord.example", content, NOON + timedelta(hours=10.5))
+    expected = MailboxLine("nord", "new@nord.example", content, NOON + timedelta(hours=10.5), Plain(None))
     assert read(line) == expected
 
 
