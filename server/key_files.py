@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from models.keys import KeyRing, KeyRingError
+from models.seals import SealError, key_id_of
 
 FILES = {"SEALING_KEYS": "sealing.keys", "TOKEN_KEYS": "token.keys"}
 
@@ -27,6 +30,34 @@ def keep_keys(folder: Path, rings: Mapping[str, KeyRing | None]) -> dict[str, Ke
     except OSError as error:
         raise KeyFileError(f"{folder} can't be made: {error.strerror}") from error
     return {name: ring or _kept(folder / FILES[name]) for name, ring in rings.items()}
+
+
+def require_no_seals(folder: Path, database: str) -> None:
+    """Refuse to make new sealing keys where the database holds what lost ones sealed."""
+    file = folder / FILES["SEALING_KEYS"]
+    if file.exists() or not Path(database).exists():
+        return
+    if (token := _a_token(database)) is not None:
+        try:
+            key_id = key_id_of(token)
+        except SealError:
+            key_id = "of an unknown id"
+        raise KeyFileError(
+            f"{file} is missing, but the database holds passwords that its key {key_id} sealed; "
+            "put the file back or set POSTFACH_SEALING_KEYS"
+        )
+
+
+def _a_token(database: str) -> str | None:
+    """Return one of the stored tokens, or None; what else is wrong with the database is told by whoever opens it."""
+    try:
+        with closing(
+            sqlite3.connect(f"{Path(database).absolute().as_uri()}?mode=ro", uri=True)
+        ) as connection:
+            row = connection.execute("SELECT sealed FROM mailbox_passwords LIMIT 1").fetchone()
+    except sqlite3.Error:
+        return None
+    return None if row is None else str(row[0])
 
 
 def _kept(file: Path) -> KeyRing:

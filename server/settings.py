@@ -22,7 +22,7 @@ from mail.servers import MailServer, MailServers
 from models.database import DatabaseUrl
 from models.keys import KeyRing
 from server import setting_values as values
-from server.key_files import KeyFileError, keep_keys
+from server.key_files import KeyFileError, keep_keys, require_no_seals
 
 T = TypeVar("T")
 
@@ -204,6 +204,8 @@ class _Reader:
             raise SettingsError(self.problems)
         given = {name: ring for name, ring in rings.items() if ring is not None}
         try:
+            if rings["SEALING_KEYS"] is None and database_url.dialect == "sqlite":
+                require_no_seals(data_dir, database_url.path)
             kept = keep_keys(data_dir, rings) if database_url.dialect == "sqlite" else given
         except KeyFileError as error:
             raise SettingsError([f"{PREFIX}DATA_DIR: {error}"]) from error

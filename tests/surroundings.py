@@ -32,4 +32,5 @@ def services() -> Services:
 
 
 HASHER = Hasher(passes=1, memory_kib=8, lanes=1)
-SEALS = seals()
+RING = KeyRing.generate()
+SEALS = Seals(RING)

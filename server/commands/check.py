@@ -19,6 +19,7 @@ from tortoise.exceptions import OperationalError
 
 from mail.doveadm import DoveadmError, doveadm_at
 from models.database import UNAVAILABLE, Database, DatabaseUnavailableError, Unit
+from models.sealed import SealedError, check_keys
 from server.key_files import FILES
 from server.setting_values import DEFAULT_PORTS
 from server.settings import PREFIX, Settings, SettingsError
@@ -81,6 +82,11 @@ async def _database_problems(settings: Settings) -> AsyncIterator[str]:
             yield f"{url}: the tables are not up to date, postfach serve brings them up to date"
         elif (problem := await _write_problem(database)) is not None:
             yield f"{url}: can't be written: {problem}"
+        else:
+            try:
+                await check_keys(database, settings.sealing_keys)
+            except SealedError as error:
+                yield f"{PREFIX}SEALING_KEYS: {error}"
     finally:
         await database.close()
 

@@ -17,11 +17,12 @@ from tortoise.exceptions import IntegrityError
 from tqdm import tqdm
 
 from models.database import Database, Unit
+from models.sealed import SealedError, check_keys
 from models.seals import Seals
 from resolvers.hashing import Hasher
 from resolvers.importing import TYPES, LineRefusedError, Summary, bring, read_line
 from server.commands import CommandError
-from server.settings import Settings
+from server.settings import PREFIX, Settings
 
 T = TypeVar("T")
 
@@ -76,9 +77,18 @@ async def with_database(settings: Settings, work: Callable[[Database], Awaitable
     database = await Database.open(settings.database_url)
     try:
         await database.migrate()
+        await require_keys(database, settings)
         return await work(database)
     finally:
         await database.close()
+
+
+async def require_keys(database: Database, settings: Settings) -> None:
+    """Stop where the sealing keys are not those of what is stored."""
+    try:
+        await check_keys(database, settings.sealing_keys)
+    except SealedError as error:
+        raise CommandError(f"{PREFIX}SEALING_KEYS: {error}") from None
 
 
 async def bring_lines(unit: Unit, name: str, lines: Iterable[bytes], seals: Seals) -> Summary:

@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from models.database import Database
+from models.sealed import give_passwords
+from models.seals import Seals
 from server.commands import CommandError
+from server.commands.import_ import require_keys
 from server.logs import configure_logs
 from server.serving import serve
 from server.settings import Settings
@@ -62,6 +65,8 @@ async def _migrate(settings: Settings) -> None:
     database = await Database.open(settings.database_url)
     try:
         await database.migrate()
+        await require_keys(database, settings)
+        await give_passwords(database, Seals(settings.sealing_keys))
     finally:
         await database.close()
 

@@ -64,7 +64,8 @@ def test_an_export_is_imported_elsewhere(filled: dict[str, str], database_kind: 
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     with fresh_database(database_kind, folder) as url:
-        elsewhere = settings_environment(url, folder)
+        same = filled["POSTFACH_SEALING_KEYS"]
+        elsewhere = settings_environment(url, folder, SEALING_KEYS=same)
         assert command.run_well(elsewhere, "import", "-", text=exported) == ADDED
         assert command.run_well(elsewhere, "export", "-") == exported
 

@@ -1,0 +1,53 @@
+"""A key that is lost or wrong stops every command that seals or opens, with one sentence, and nothing is made anew."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from tests import command
+from tests.resolvers.arrivals import agency, mailbox
+from tests.server.test_import_command import text
+
+OTHER = f"other:{base64.b64encode(b'o' * 32).decode()}"
+COMMANDS = (("serve", "--port", "0"), ("reseal",), ("check",), ("demo",), ("import", "-"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> dict[str, str]:
+    """An embedded database with a mailbox, and with the keys that it made for itself."""
+    environment = {"POSTFACH_DATA_DIR": str(tmp_path / "data")}
+    command.run_well(environment, "import", "-", text=text(agency(), mailbox()))
+    return environment
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
+def test_a_lost_file_is_not_made_anew(data: dict[str, str], arguments: tuple[str, ...]) -> None:
+    file = Path(data["POSTFACH_DATA_DIR"], "sealing.keys")
+    kept = file.read_text(encoding="ascii")
+    file.unlink()
+    done = command.run(data, *arguments)
+    assert done.code != 0
+    assert done.error.count("\n") == 1
+    assert (
+        f"{file} is missing, but the database holds passwords that its key {kept.split(':')[0]} sealed"
+        in done.error
+    )
+    assert not file.exists()
+    file.write_text(kept, encoding="ascii")
+    assert command.run_well(data, "reseal") == f"0 sealed with the key {kept.split(':')[0]}, 1 were already\n"
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
+def test_another_key_is_refused(data: dict[str, str], arguments: tuple[str, ...]) -> None:
+    kept = Path(data["POSTFACH_DATA_DIR"], "sealing.keys").read_text(encoding="ascii").strip()
+    key_id = kept.split(":")[0]
+    done = command.run({**data, "POSTFACH_SEALING_KEYS": OTHER}, *arguments)
+    assert done.code != 0
+    assert done.error.count("\n") == 1
+    assert (
+        f"POSTFACH_SEALING_KEYS: the key {key_id}, which sealed what mailbox_passwords holds, is missing"
+        in done.error
+    )
+    both = {**data, "POSTFACH_SEALING_KEYS": f"{OTHER},{kept}"}
+    assert command.run_well(both, "reseal") == "1 sealed with the key other, 0 were already\n"
