@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.keys import KeyRing
 from models.seals import Purpose, SealError, Seals, UnknownKeyError, key_id_of
@@ -76,3 +78,31 @@ def test_a_token_has_one_spelling() -> None:
     ):
         with pytest.raises(SealError):
             seals.open(changed, Purpose.LETTER, "x")
+
+
+def test_what_was_stored_once_opens_for_ever() -> None:
+    """The format is in databases: a token that was written down here has to open."""
+    seals = Seals(KeyRing({"k.1": bytes(range(32))}))
+    token = "v1.k.1.AAECAwQFBgcICQoLef_A-WLd-apo1x6pzomK-uC5ZRtX"
+    assert seals.open(token, Purpose.MAILBOX_PASSWORD, "chef@nord.example", 7) == "wörd"
+
+
+@settings(deadline=None, max_examples=200)
+@given(secret=st.text(st.characters(exclude_categories=["Cs"])), data=st.data())
+def test_a_changed_token_never_opens(secret: str, data: st.DataObject) -> None:
+    seals = Seals(RING)
+    token = seals.seal(Purpose.LETTER, secret, "x")
+    assert seals.open(token, Purpose.LETTER, "x") == secret
+    start = data.draw(st.integers(0, len(token)))
+    end = data.draw(st.integers(start, len(token)))
+    changed = token[:start] + data.draw(st.text(max_size=4)) + token[end:]
+    if changed != token:
+        with pytest.raises(SealError):
+            seals.open(changed, Purpose.LETTER, "x")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text() | st.text("v1.s2-_A=").map("v1.s1.".__add__))
+def test_what_is_no_token_is_refused(text: str) -> None:
+    with pytest.raises(SealError):
+        Seals(RING).open(text, Purpose.LETTER, "x")
