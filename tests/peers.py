@@ -43,6 +43,7 @@ PROGRAMS = {
     "chromium": Program("chromium", ("chromium", "chromium-browser", "google-chrome")),
     "dovecot": Program("dovecot-imapd", ("dovecot", "/usr/sbin/dovecot")),
     "dovecot-pop3": Program("dovecot-pop3d", ("/usr/lib/dovecot/pop3*",)),
+    "dovecot-lmtp": Program("dovecot-lmtpd", ("/usr/lib/dovecot/lmtp*",)),
     "dovecot-sqlite": Program("dovecot-sqlite", ("/usr/lib/dovecot/modules/libdriver_sqlite.s*",)),
     "dovecot-pgsql": Program("dovecot-pgsql", ("/usr/lib/dovecot/modules/libdriver_pgsql.s*",)),
     "postfix": Program("postfix", ("postfix", "/usr/sbin/postfix")),
