@@ -35,8 +35,8 @@ WORDS = tuple("".join(Random(number).choices(SYLLABLES.split(), k=2 + number % 3
 """Invented, and as many different ones as people use."""
 
 
-def lines(mails: int, seed: int = 1) -> Iterator[str]:
-    """A world with so many e-mails, as JSON Lines."""
+def lines(mails: int, seed: int = 1, *, mailboxes: int = MAILBOXES) -> Iterator[str]:
+    """A world with so many e-mails, as JSON Lines; each agency has so many mailboxes, each with a password to be made."""
     random = Random(seed)
     keys = [f"agency{number}" for number in range(AGENCIES)]
     assigned: dict[str, list[str]] = {}
@@ -56,7 +56,7 @@ def lines(mails: int, seed: int = 1) -> Iterator[str]:
                 officeGroups=random.sample(["sales", "rent", "office", "south", "north"], 1),
                 passwordHash=CHEAP_HASH,
             )
-        for number in range(MAILBOXES):
+        for number in range(mailboxes):
             address = f"box{number}@{key}.example"
             yield _line(type="mailbox", agency=key, address=address, vip=number % 5 == 0)
             assigned[address] = []
@@ -67,12 +67,12 @@ def lines(mails: int, seed: int = 1) -> Iterator[str]:
             users.append(user)
             yield _line(type="assignment", mailbox=address, user=user, **{"from": BEGIN.isoformat()})
     for number in range(mails):
-        yield _mail(random, number, keys[number % AGENCIES], assigned)
+        yield _mail(random, number, keys[number % AGENCIES], assigned, mailboxes)
 
 
-def _mail(random: Random, number: int, key: str, assigned: dict[str, list[str]]) -> str:
-    box = f"box{random.randrange(MAILBOXES)}@{key}.example"
-    other = f"box{random.randrange(MAILBOXES)}@{key}.example"
+def _mail(random: Random, number: int, key: str, assigned: dict[str, list[str]], mailboxes: int) -> str:
+    box = f"box{random.randrange(mailboxes)}@{key}.example"
+    other = f"box{random.randrange(mailboxes)}@{key}.example"
     customer = f"customer{random.randrange(100_000)}@web.example"
     moment = BEGIN + timedelta(days=1, seconds=random.randrange(DAYS * 86_400), microseconds=number)
     kind = random.random()
@@ -109,10 +109,10 @@ def _line(**values: object) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
-def write(path: Path, mails: int) -> None:
+def write(path: Path, mails: int, *, mailboxes: int = MAILBOXES) -> None:
     """Write the world into a file."""
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in lines(mails))
+        file.writelines(line + "\n" for line in lines(mails, mailboxes=mailboxes))
 
 
 def measure(environment: dict[str, str], path: Path) -> tuple[float, float]:

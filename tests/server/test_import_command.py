@@ -135,7 +135,7 @@ def test_an_import_that_is_stopped_leaves_nothing(
     environment: dict[str, str], migrated_database_url: str, ending: signal.Signals
 ) -> None:
     before = stored(migrated_database_url)
-    sent = "".join(line + "\n" for line in many_lines(4_500)).encode()
+    sent = "".join(line + "\n" for line in many_lines(4_500, mailboxes=10)).encode()
     process = subprocess.Popen(
         [command.COMMAND, "import", "-"],
         stdin=subprocess.PIPE,
@@ -193,7 +193,7 @@ def test_memory_stays_flat(database_kind: str, migrated: Any, tmp_path: Path) ->
         template: Template = migrated.template(database_kind)
         with template.copied(folder) as url:
             path = folder / "world.jsonl"
-            write(path, mails)
+            write(path, mails, mailboxes=10)
             peaks.append(measure(settings_environment(url, folder), path)[1])
     assert peaks[1] < peaks[0] + 25
     assert peaks[1] < 200
