@@ -12,6 +12,7 @@ from pathlib import Path
 from models.keys import KeyRing, KeyRingError
 from models.seals import SealError, key_id_of
 
+BUSY_SECONDS = 2
 FILES = {"SEALING_KEYS": "sealing.keys", "TOKEN_KEYS": "token.keys"}
 
 
@@ -35,9 +36,15 @@ def keep_keys(folder: Path, rings: Mapping[str, KeyRing | None]) -> dict[str, Ke
 def require_no_seals(folder: Path, database: str) -> None:
     """Refuse to make new sealing keys where the database holds what lost ones sealed."""
     file = folder / FILES["SEALING_KEYS"]
-    if file.exists() or not Path(database).exists():
+    if file.exists() or not Path(database).is_file():
         return
-    if (token := _a_token(database)) is not None:
+    try:
+        token = _a_token(database)
+    except sqlite3.OperationalError:
+        raise KeyFileError(
+            f"{file} is missing, and the database can't be asked whether its key sealed something; put the file back"
+        ) from None
+    if token is not None:
         try:
             key_id = key_id_of(token)
         except SealError:
@@ -49,13 +56,26 @@ def require_no_seals(folder: Path, database: str) -> None:
 
 
 def _a_token(database: str) -> str | None:
-    """Return one of the stored tokens, or None; what else is wrong with the database is told by whoever opens it."""
+    """Return one of the stored tokens, or None where there is none, no table for them, or no database in the file.
+
+    Raises `sqlite3.OperationalError` where that can't be seen: it is locked, say.
+    """
     try:
         with closing(
-            sqlite3.connect(f"{Path(database).absolute().as_uri()}?mode=ro", uri=True)
+            sqlite3.connect(f"{Path(database).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         ) as connection:
-            row = connection.execute("SELECT sealed FROM mailbox_passwords LIMIT 1").fetchone()
-    except sqlite3.Error:
+            table = connection.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'mailbox_passwords'"
+            ).fetchone()
+            row = (
+                None
+                if table is None
+                else connection.execute("SELECT sealed FROM mailbox_passwords LIMIT 1").fetchone()
+            )
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        # No database at all: whoever opens it says so.
         return None
     return None if row is None else str(row[0])
 

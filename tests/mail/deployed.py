@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-ROLES = ("postfach_dovecot", "postfach_postfix")
+ROLES = ("postfach_dovecot", "postfach_postfix", "postfach_milter")
 START_SECONDS = 20
 PROGRAMS = (
     "dovecot",
@@ -212,7 +212,7 @@ def _configure_postfix(host: MailHost, url: DatabaseUrl, passwords: dict[str, st
     folder, place = host.folder, host.folder / "postfix"
     kind = "sqlite" if url.dialect == "sqlite" else "pgsql"
     main = (DEPLOY / "postfix" / "main.cf").read_text("utf-8").replace("pgsql:", f"{kind}:")
-    main = _replaced(main, {"/etc/postfix/private/": f"{folder}/", "inet:127.0.0.1:8894": milter})
+    main = _replaced(main, {"/etc/postfix/private/": f"{folder}/", "inet:127.0.0.1:8025": milter})
     local = {
         "config_directory": place,
         "queue_directory": folder / "queue",

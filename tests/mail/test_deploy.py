@@ -6,10 +6,12 @@ import asyncio
 import imaplib
 import poplib
 import smtplib
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any, cast
@@ -23,13 +25,12 @@ from models.mailbox_passwords import NewPassword
 from models.tables import Mailbox
 from tests import storage
 from tests.mail.deployed import START_SECONDS, MailHost, mail_host
+from tests.server.test_outage import Cable
 from tests.surroundings import SEALS
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 
 DESK, CHEF = "desk@nord.example", "chef@nord.example"
-FAILURE_DELAY = 2
-"""What `deploy/` lets a client wait that failed, in seconds."""
 
 
 @dataclass
@@ -119,12 +120,12 @@ def letter(sender: str, recipient: str, text: str = "Guten Tag") -> bytes:
     return message.as_bytes()
 
 
-def refused(code: int, call: Callable[..., Any], *arguments: object) -> str:
-    """The server answers the call with this code; returns its words."""
-    with pytest.raises(smtplib.SMTPResponseException) as caught:
-        call(*arguments)
-    assert caught.value.smtp_code == code, caught.value.smtp_error
-    return str(caught.value.smtp_error)
+def refused(client: smtplib.SMTP, sender: str, recipient: str) -> tuple[int, str]:
+    """What the server answers instead of taking a mail to its only recipient."""
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
+        client.sendmail(sender, [recipient], letter(sender, recipient))
+    ((code, words),) = caught.value.recipients.values()
+    return code, words.decode()
 
 
 def recipient_code(client: smtplib.SMTP, sender: str, recipient: str) -> int:
@@ -149,6 +150,52 @@ def arrived(post: Post, address: str) -> bytes:
     return content[1]
 
 
+async def test_a_mailbox_is_used_by_every_protocol_and_with_no_other_password(database: Database) -> None:
+    with begun(database) as post:
+        await filled(post)
+
+        def use() -> None:
+            post.smtp(DESK.upper()).sendmail(DESK, [CHEF], letter(DESK, CHEF))
+            assert b"Guten Tag" in arrived(post, CHEF)
+            assert post.imap(CHEF.upper(), at_once=False).select("INBOX")[0] == "OK"
+            assert post.pop3(CHEF).stat()[0] == 1
+            assert post.smtp(at_once=True).noop()[0] == 250
+
+            with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+                post.imap(password="wrong")
+            with pytest.raises(poplib.error_proto, match="AUTH"):
+                post.pop3(password=post.passwords[CHEF])
+            with pytest.raises(smtplib.SMTPAuthenticationError):
+                post.smtp("nobody@nord.example", "wrong")
+            # Dovecot takes a connection within one machine for secure: only Postfix can show here what it asks for.
+            plain = smtplib.SMTP("localhost", post.host.submission, timeout=20)
+            post.open.callback(plain.close)
+            plain.ehlo()
+            assert not plain.has_extn("auth")
+
+        await asyncio.to_thread(use)
+
+
+async def test_one_sends_as_oneself_alone_and_nobody_from_outside(database: Database) -> None:
+    with begun(database) as post:
+        await filled(post)
+
+        def use() -> None:
+            client = post.smtp()
+            for foreign in (CHEF, "ceo@bank.example"):
+                code, words = refused(client, foreign, CHEF)
+                assert (code, "not owned by user" in words) == (553, True), words
+            outside = post.outside()
+            assert not outside.has_extn("auth")
+            assert recipient_code(outside, "buyer@web.example", DESK) == 250
+            assert recipient_code(outside, "buyer@web.example", DESK.upper()) == 250
+            assert recipient_code(outside, "buyer@web.example", "nobody@nord.example") == 550
+            assert recipient_code(outside, "buyer@web.example", "desk+tag@nord.example") == 550
+            assert recipient_code(outside, "buyer@web.example", "x@elsewhere.example") == 554
+
+        await asyncio.to_thread(use)
+
+
 async def test_what_is_switched_off_takes_in_nothing_from_its_moment_on_and_still_sends(
     database: Database,
 ) -> None:
@@ -169,6 +216,61 @@ async def test_what_is_switched_off_takes_in_nothing_from_its_moment_on_and_stil
         await asyncio.to_thread(post.imap)
         await database.execute(switch, box, None)
         assert await asyncio.to_thread(code) == 250
+
+
+async def test_the_old_password_fails_at_the_next_login_and_sends_no_more(database: Database) -> None:
+    with begun(database) as post:
+        await filled(post)
+        old = post.passwords[DESK]
+        session = await asyncio.to_thread(post.smtp)
+        await post.renew(DESK, 2)
+
+        def use() -> None:
+            with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+                post.imap(password=old)
+            with pytest.raises(poplib.error_proto, match="AUTH"):
+                post.pop3(password=old)
+            with pytest.raises(smtplib.SMTPAuthenticationError):
+                post.smtp(password=old)
+            code, words = refused(session, DESK, CHEF)
+            assert (code, "not owned by user desk@nord.example-v1" in words) == (553, True), words
+            post.imap()
+            post.pop3()
+            post.smtp().sendmail(DESK, [CHEF], letter(DESK, CHEF))
+
+        await asyncio.to_thread(use)
+
+
+async def test_two_hundred_wrong_logins_keep_nobody_else_waiting(database: Database) -> None:
+    at_once, rounds = 20, 10
+    with begun(database) as post:
+        await filled(post)
+        asked, failed = threading.Semaphore(0), threading.Event()
+
+        def fail(number: int) -> None:
+            client = imaplib.IMAP4_SSL("localhost", post.host.imaps, ssl_context=post.host.trusts, timeout=60)
+            try:
+                asked.release()
+                with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+                    client.login(DESK, f"wrong-{number}")
+            finally:
+                failed.set()
+                client.shutdown()
+
+        def succeed() -> bool:
+            for _ in range(at_once):
+                asked.acquire()
+            post.imap(CHEF)
+            return not failed.is_set()
+
+        with ThreadPoolExecutor(at_once + 1) as threads:
+            for _ in range(rounds):
+                failed.clear()
+                failing = [threads.submit(fail, number) for number in range(at_once)]
+                # From the same address, and answered before the first of those that fail.
+                assert threads.submit(succeed).result()
+                for each in failing:
+                    each.result()
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"])
@@ -233,3 +335,50 @@ async def test_no_view_but_dovecots_has_a_hash_and_none_a_sealed_token(database:
     assert found["mail_domains"] == [{"name": "nord.example"}]
     assert found["mail_logins"] == [{"login": f"{DESK}-v3", "address": DESK}]
     assert token not in str(found)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+async def test_while_the_database_is_away_everything_is_temporary_and_nothing_bounces(
+    database: Database,
+) -> None:
+    cable = Cable(database.url.host, database.url.port)
+    await cable.plug()
+    with begun(database, replace(database.url, port=cable.port)) as post:
+        await filled(post)
+        await asyncio.to_thread(post.imap)
+        await cable.pull()
+
+        def away() -> None:
+            with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+                post.imap()
+            # Before anybody signs in: a login that can't be checked would be told like a wrong password.
+            for port in (post.host.submission, post.host.submissions):
+                client = (
+                    smtplib.SMTP("localhost", port, timeout=20)
+                    if port == post.host.submission
+                    else smtplib.SMTP_SSL("localhost", port, context=post.host.trusts, timeout=20)
+                )
+                post.open.callback(client.close)
+                assert client.ehlo()[0] == 421
+            assert recipient_code(post.outside(), "buyer@web.example", DESK) == 451
+
+        await asyncio.to_thread(away)
+        await cable.plug()
+
+        def back() -> bool:
+            # A server allows a user only so many sessions: each of these ends before the next is tried.
+            with ExitStack() as post.open:
+                try:
+                    post.imap()
+                    post.smtp()
+                except (imaplib.IMAP4.error, smtplib.SMTPException):
+                    return False
+                return recipient_code(post.outside(), "buyer@web.example", DESK) == 250
+
+        deadline = time.monotonic() + START_SECONDS
+        while not await asyncio.to_thread(back):
+            assert time.monotonic() < deadline, post.host.log()
+        mail = letter("buyer@web.example", DESK)
+        await asyncio.to_thread(lambda: post.outside().sendmail("buyer@web.example", [DESK], mail))
+        assert b"Guten Tag" in await asyncio.to_thread(arrived, post, DESK)
+        await cable.pull()

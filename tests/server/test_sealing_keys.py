@@ -1,6 +1,8 @@
 """A key that is lost or wrong stops every command that seals or opens, with one sentence, and nothing is made anew."""
 
 import base64
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,19 @@ def test_a_lost_file_is_not_made_anew(data: dict[str, str], arguments: tuple[str
     assert not file.exists()
     file.write_text(kept, encoding="ascii")
     assert command.run_well(data, "reseal") == f"0 sealed with the key {kept.split(':')[0]}, 1 were already\n"
+
+
+def test_no_key_is_made_while_the_database_cannot_be_asked(data: dict[str, str]) -> None:
+    folder = Path(data["POSTFACH_DATA_DIR"])
+    (folder / "sealing.keys").unlink()
+    with closing(sqlite3.connect(folder / "postfach.sqlite3", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        done = command.run(data, "reseal")
+    assert done.code != 0
+    assert done.error.count("\n") == 1
+    assert "sealing.keys is missing, and the database can't be asked" in done.error
+    assert not (folder / "sealing.keys").exists()
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
