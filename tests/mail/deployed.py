@@ -84,6 +84,10 @@ class MailHost:
             os.kill(pid, signal.SIGTERM)
             _wait_for(lambda: not Path(f"/proc/{pid}").exists(), self.log)
 
+    def reload_postfix(self) -> None:
+        """Have Postfix begin anew with everything that it looks up."""
+        self._postfix("reload")
+
     def log(self) -> str:
         """What both wrote."""
         return "".join(each.read_text("utf-8", "replace") for each in self.folder.glob("*.log"))
