@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
 INCLUSION = ("skip", "include")
+INTROSPECTION = ("__schema", "__type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def _selected(collected: CollectedFields) -> list[Selected]:
 def conditions(document: DocumentNode) -> tuple[str, ...]:
     """Return the names of the variables that decide which fields are included, in the order of their names.
 
-    Raises `NotCompilableError` for a directive other than `@skip` and `@include`, and for fragments with variables.
+    Raises `NotCompilableError` for a directive other than `@skip` and `@include`, for fragments with variables, and for
+    introspection: whether it is allowed is asked for each request, on the way that is not compiled.
     """
     found = _Conditions()
     visit(document, found)
@@ -119,6 +121,10 @@ class _Conditions(Visitor):
                 self.names.add(argument.value.name.value)
             elif not isinstance(argument.value, BooleanValueNode):
                 raise NotCompilableError(f"an argument of @{node.name.value}")
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        if node.name.value in INTROSPECTION:
+            raise NotCompilableError(node.name.value)
 
     def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
         if node.variable_definitions:

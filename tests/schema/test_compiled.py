@@ -89,3 +89,18 @@ async def test_random_operations_answer_the_same_either_way(asking: Asking) -> N
     # Both kinds are there: operations without an error, and those that end with one.
     assert ran["compiled"] > drawn_operations / 4, ran
     assert ran["replayed"] > 0, ran
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ __type(name: "User") { name } }',
+        "{ viewer { id } ...F } fragment F on Query { schema: __schema { queryType { name } } }",
+    ],
+)
+async def test_introspection_is_asked_for_each_request(asking: Asking, text: str) -> None:
+    request = await asking.request(None)
+    for introspection in (True, False, True, False):
+        result = await schema.execute(text, {}, Context(request, introspection=introspection))
+        assert (result.errors is None) is introspection
+        assert (result.data is None) is not introspection
