@@ -16,7 +16,7 @@ from graphql.execution.values import get_variable_values
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
-from execution.plan import Operation
+from execution.plan import Kept, Operation
 from execution.running import Run, mutate, replay
 from execution.trouble import NotCompilableError
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from execution.documents import Document
 
 MOST_ERRORS = 50
+MOST_FIELDS = 50_000
+"""Of all plans together; a field takes about a kilobyte."""
 
 COMPILED, REPLAYED, NOT_COMPILED = "compiled", "replayed", "not compiled"
 
@@ -40,8 +42,14 @@ class Compiled:
 
     def __init__(self, renew: Callable[[Any], None] = lambda _: None, *, enabled: bool = True) -> None:
         self._renew = renew
+        self._kept = Kept(MOST_FIELDS)
         self.enabled = enabled
         self.counts = dict.fromkeys((COMPILED, REPLAYED, NOT_COMPILED), 0)
+
+    @property
+    def kept_fields(self) -> int:
+        """How many fields all plans have together."""
+        return self._kept.fields
 
     def find(self, document: Document | None, name: str | None) -> Operation | None:
         """Return the operation that a known document was compiled to, None where there is none."""
@@ -70,7 +78,7 @@ class Compiled:
         way = REPLAYED
         if not isinstance(coerced, list):
             try:
-                run = Run(operation.plan(coerced), coerced, context)
+                run = Run(operation.plan(coerced, self._kept), coerced, context)
             except NotCompilableError:
                 way = NOT_COMPILED
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLObjectType, OperationDefinitionNode, OperationType
@@ -12,6 +13,8 @@ from execution.shapes import Objects
 from execution.trouble import NotCompilableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from graphql import DocumentNode
     from graphql.execution.values import VariableValues
     from strawberry import Schema
@@ -20,17 +23,16 @@ KINDS = {
     OperationType.QUERY: StrawberryType.QUERY,
     OperationType.MUTATION: StrawberryType.MUTATION,
 }
-VARIANTS = 16
-"""How many choices of included fields are kept for one operation."""
 
 
 class Plan:
-    """One operation with one choice of included fields."""
+    """One operation with one choice of included fields. `fields` is how many it had when it was made: its size."""
 
     def __init__(self, strawberry: Schema, selections: Selections, root: GraphQLObjectType) -> None:
         self.strawberry = strawberry
         self.schema = selections.schema
         self.selections = selections
+        self.fields = 0
         self.root = Objects(self, root, selections.of_root(root), None)
         self.is_serial = selections.operation.operation is OperationType.MUTATION
 
@@ -53,16 +55,39 @@ class Operation:
         self._strawberry = strawberry
         self._root = root
         self._conditions = conditions(document)
-        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self.plans: dict[tuple[Any, ...], Plan] = {}
 
-    def plan(self, variables: VariableValues) -> Plan:
+    def plan(self, variables: VariableValues, kept: Kept) -> Plan:
         """Return the plan for these variables, made when its choice of fields is first asked for."""
         choice = tuple(variables.coerced.get(name) for name in self._conditions)
-        plan = self._plans.get(choice)
+        plan = self.plans.get(choice)
         if plan is None:
             selections = Selections(self.schema, self.document, self.node, variables)
-            plan = Plan(self._strawberry, selections, self._root)
-            if len(self._plans) >= VARIANTS:
-                self._plans.pop(next(iter(self._plans)))
-            self._plans[choice] = plan
+            plan = self.plans[choice] = Plan(self._strawberry, selections, self._root)
+            kept.add(plan, lambda: self.plans.pop(choice, None))
+        else:
+            kept.touch(plan)
         return plan
+
+
+class Kept:
+    """The plans of all operations, the one last used at the end; the first go when there are too many fields in all."""
+
+    def __init__(self, most_fields: int) -> None:
+        self._most = most_fields
+        self._plans: OrderedDict[Plan, Callable[[], object]] = OrderedDict()
+        self.fields = 0
+
+    def add(self, plan: Plan, forget: Callable[[], object]) -> None:
+        """Keep a plan until `forget` takes it from its operation."""
+        self._plans[plan] = forget
+        self.fields += plan.fields
+        while self.fields > self._most:
+            oldest, forget_it = self._plans.popitem(last=False)
+            self.fields -= oldest.fields
+            forget_it()
+
+    def touch(self, plan: Plan) -> None:
+        """Note that a plan was used; one that is no longer kept serves whoever holds it."""
+        if plan in self._plans:
+            self._plans.move_to_end(plan)

@@ -208,6 +208,7 @@ class Objects(Shape):
         self._below = below
         path = None if below is None else below.path
         entries: list[tuple[str, str | None, Leaf | None]] = []
+        plan.fields += len(selected)
         self.members: list[Member] = []
         for each in selected:
             if each.name == TYPENAME:

@@ -137,3 +137,23 @@ async def test_relations_of_a_level_are_asked_for_once() -> None:
 
     # By the type of the animals, since each has the field.
     assert sorted(context.done) == ["friends of 1"] * 6
+
+
+async def test_what_is_kept_is_bounded_by_its_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_FIELDS", 20)
+    compiled = Compiled()
+    schema = Zoo(compiled)
+    fields = " ".join(f"f{number}: number" for number in range(7))
+    text = (
+        f"query ($a: Boolean!, $b: Boolean!) {{ cat {{ name @skip(if: $a) number @skip(if: $b) {fields} }} }}"
+    )
+    for a in (True, False):
+        for b in (True, False):
+            result = await schema.execute(text, {"a": a, "b": b}, Context())
+            assert result.errors is None
+            assert result.data is not None
+            assert len(result.data["cat"]) == 9 - a - b
+    operation = compiled.find(schema.documents.known(text), None)
+    assert operation is not None
+    assert len(operation.plans) == 2
+    assert compiled.kept_fields == 10 + 9
