@@ -27,6 +27,7 @@ from resolvers.errors import ConflictError
 from schema.context import Info
 from schema.root import Schema
 from server import bodies
+from tests.execution.test_compiled import LEFT_BEHIND
 from tests.server.test_websocket import Served, served, until
 from tests.stream import stream
 
@@ -251,6 +252,7 @@ async def test_a_request_that_never_ends_is_408(house: Served, monkeypatch: pyte
     writer.close()
 
 
+@pytest.mark.filterwarnings(*LEFT_BEHIND)
 async def test_thousands_of_ends_leave_nothing(house: Served) -> None:
     """Clients that go away, fields that fail beside others, and limits, many at once."""
     draw = random.Random(5)
