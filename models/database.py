@@ -142,7 +142,7 @@ class DatabaseUrl:
             }
         else:
             connection = {
-                "engine": "tortoise.backends.asyncpg",
+                "engine": "models.postgres_engine",
                 "credentials": {
                     "host": self.host,
                     "port": self.port,

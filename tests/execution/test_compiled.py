@@ -51,6 +51,7 @@ async def check(drawn: Drawn, *, keeper: bool = True) -> bytes:
 
 @pytest.mark.timeout(2 * SECONDS + 60)
 @pytest.mark.filterwarnings(*LEFT_BEHIND)
+@pytest.mark.usefixtures("left_behind")
 async def test_random_operations(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL")
     seed = int(os.environ.get("POSTFACH_SEED") or random.SystemRandom().randrange(2**32))

@@ -50,6 +50,7 @@ async def answer(request: Request, drawn: Drawn) -> bytes:
 
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.filterwarnings(*LEFT_BEHIND)
+@pytest.mark.usefixtures("left_behind")
 async def test_random_operations_answer_the_same_either_way(asking: Asking) -> None:
     seed = int(os.environ.get("POSTFACH_SEED") or random.SystemRandom().randrange(2**32))
     world = await matrix_world.build(asking)

@@ -253,6 +253,7 @@ async def test_a_request_that_never_ends_is_408(house: Served, monkeypatch: pyte
 
 
 @pytest.mark.filterwarnings(*LEFT_BEHIND)
+@pytest.mark.usefixtures("left_behind")
 async def test_thousands_of_ends_leave_nothing(house: Served) -> None:
     """Clients that go away, fields that fail beside others, and limits, many at once."""
     draw = random.Random(5)

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
+import asyncpg
 import pytest
 
+from models.database import Database, DatabaseUrl
 from resolvers.events import PostgresEvents
 from tests.client import Answer
 from tests.server.doors import Doors
@@ -17,6 +20,8 @@ from tests.stream import stream
 
 pytestmark = pytest.mark.asyncio
 WAIT = 30
+CANCEL = struct.pack("!ll", 16, 80877102)
+"""How a CancelRequest begins (PostgreSQL's protocol 3.0)."""
 
 
 class Cable:
@@ -27,6 +32,8 @@ class Cable:
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
         self.port = 0
+        self.loses_cancellations = False
+        self.lost = 0
 
     async def plug(self) -> None:
         """Let connections through, at the same port each time."""
@@ -48,6 +55,9 @@ class Cable:
         self._ends.add(writer)
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
+                if self.loses_cancellations and data.startswith(CANCEL):
+                    self.lost += 1
+                    break
                 writer.write(data)
                 await writer.drain()
         self._ends.discard(writer)
@@ -64,6 +74,16 @@ async def cabled(url: str) -> AsyncIterator[tuple[Cable, str]]:
     await cable.plug()
     yield cable, f"{start}@127.0.0.1:{cable.port}/{name}"
     await cable.pull()
+
+
+@asynccontextmanager
+async def watching(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def until_answered(house: Doors, token: str) -> Answer:
@@ -107,3 +127,35 @@ async def test_postgresql_goes_away_and_comes_back(door_database: str, tmp_path:
             await house.listeners(1)
             await house.publish(1)
             assert await numbers.data() == {"numbers": 1}
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+async def test_a_statement_ends_though_its_cancellation_is_lost(door_database: str) -> None:
+    async with cabled(door_database) as (cable, url):
+        database = await Database.open(DatabaseUrl.parse(url), pool_size=2)
+        try:
+            cable.loses_cancellations = True
+            sleepers = [asyncio.ensure_future(database.fetch("SELECT pg_sleep(600)")) for _ in range(2)]
+            others = (
+                "SELECT count(*) AS total FROM pg_stat_activity "
+                "WHERE datname = current_database() AND query LIKE '%pg_sleep(600)' AND state = 'active'"
+            )
+            async with watching(door_database) as watcher:
+
+                async def are_asleep(number: int) -> None:
+                    async with asyncio.timeout(WAIT):
+                        while await watcher.fetchval(others) != number:  # noqa: ASYNC110 (no event)
+                            await asyncio.sleep(0.05)
+
+                await are_asleep(2)
+                for each in sleepers:
+                    each.cancel()
+                results = await asyncio.gather(*sleepers, return_exceptions=True)
+                assert [type(each) for each in results] == [asyncio.CancelledError] * 2
+                assert cable.lost == 2
+                # Both connections of the pool are free again, and PostgreSQL has stopped too.
+                rows = await asyncio.gather(*(database.fetch("SELECT 1 AS one") for _ in range(4)))
+                assert [[dict(row) for row in each] for each in rows] == [[{"one": 1}]] * 4
+                await are_asleep(0)
+        finally:
+            await database.close()
