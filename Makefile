@@ -34,8 +34,8 @@ run: setup ## serve a demonstration agency on http://127.0.0.1:8000 with the emb
 	export POSTFACH_OUTBOX_PAGE=on; \
 	$(BIN)/postfach demo --once && exec $(BIN)/postfach serve $(ARGS)
 
-test: setup ## run the whole test suite (one test: make test ARGS="-k name")
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## run the whole test suite, a process for each processor (one test: make test ARGS="-n 0 -k name")
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 lint: setup ## check style, format, types, the floors of the house and the contract
 	$(BIN)/ruff check .
