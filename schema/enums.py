@@ -6,6 +6,7 @@ from enum import Enum
 
 import strawberry
 
+from mail.client_setup.settings import ConnectionSecurity, MailProtocol
 from models.tables import (
     ActivityKind,
     MailboxEventKind,
@@ -21,9 +22,11 @@ from resolvers.errors import ErrorCode
 
 __all__ = [
     "ActivityKind",
+    "ConnectionSecurity",
     "ErrorCode",
     "MailDirection",
     "MailPart",
+    "MailProtocol",
     "MailboxEventKind",
     "ModuleName",
     "ReadLevel",
@@ -116,6 +119,24 @@ describe(
     {
         MailPart.SENDING: "It sent the e-mail: the decisive moment is that of writing.",
         MailPart.RECEIVING: "It received the e-mail: the decisive moment is that of the first reading.",
+    },
+)
+describe(
+    MailProtocol,
+    "What a mail program speaks with a server.",
+    {
+        MailProtocol.IMAP: "Reads mail that stays on the server (RFC 9051).",
+        MailProtocol.POP3: "Fetches mail (RFC 1939).",
+        MailProtocol.SMTP: "Hands in mail to be sent, as submission (RFC 6409).",
+    },
+)
+describe(
+    ConnectionSecurity,
+    "How the connection with a mail server is kept from others.",
+    {
+        ConnectionSecurity.TLS: "TLS from the first byte.",
+        ConnectionSecurity.STARTTLS: "It begins in the clear, and TLS follows before anything is told.",
+        ConnectionSecurity.UNENCRYPTED: "None: whoever is on the way reads the password.",
     },
 )
 describe(

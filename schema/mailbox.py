@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import strawberry
 
+from mail.client_setup.settings import client_settings
 from resolvers import assignments, mailbox_events, mailbox_settings, mailboxes, password_knowledge
 from resolvers.mailboxes import Mailbox as MailboxRecord
 from resolvers.node_ids import NodeKind
 from schema.activity import Activity, activities_of_mailbox
 from schema.assignment import MailboxAssignment, MailboxId
+from schema.client_settings import ClientSettings
 from schema.connections import After, Before, Connection, First, Last, Search, arguments, given
 from schema.context import Info
 from schema.mailbox_event import MailboxEvent
@@ -81,6 +83,10 @@ async def _password_rotation_recommended(root: strawberry.Parent[MailboxRecord],
     return found is not None and found.is_renewal_recommended
 
 
+def _client_settings(root: strawberry.Parent[MailboxRecord], info: Info) -> Any:
+    return client_settings(info.context.request.services.servers, root.address)
+
+
 def _viewer_can_administer(root: strawberry.Parent[MailboxRecord], info: Info) -> bool:
     return mailboxes.can_administer(info.context.request.signed_in(), root)
 
@@ -136,6 +142,10 @@ class Mailbox(Node):
             "True while the current password was shown or sent by somebody who may not reveal it now."
         ),
         extensions=null_unless(RevealsPasswordOfMailbox()),
+    )
+    client_settings: ClientSettings = strawberry.field(
+        resolver=_client_settings,
+        description="What a mail program needs besides the password. Everybody who reads the mailbox.",
     )
     assigned_users: Connection[User] | None = strawberry.field(
         resolver=_assigned_users,

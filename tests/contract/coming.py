@@ -18,11 +18,5 @@ STILL_TO_COME = frozenset(
         "CredentialDeliveryConnection",
         "CredentialDeliveryEdge",
         "DeliveryState",
-        # Setting up a mail program
-        "Mailbox.clientSettings",
-        "ClientSettings",
-        "ConnectionSecurity",
-        "MailProtocol",
-        "MailServer",
     }
 )

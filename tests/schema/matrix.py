@@ -97,7 +97,7 @@ QUERY = Probe(
 
 MAILBOX_FIELDS = rows(
     "id address emailName effectiveEmailName vip active receivingStopsAt automaticBooking viewerCanAdminister "
-    "viewerCanReveal viewerIsAssigned activities",
+    "viewerCanReveal viewerIsAssigned clientSettings activities",
     OF_THE_AGENCY,
 )
 ACTIVITY_FIELDS = (
@@ -144,6 +144,18 @@ PROBES = (
             **rows("assignments events", ADMINISTRATORS),
             **rows("passwordChangedAt passwordRotationRecommended", ALSO_CONCERNED),
         },
+    ),
+    Probe(
+        "ClientSettings",
+        "{ node(id: $desk) { ... on Mailbox { clientSettings { FIELD } } } }",
+        ("node", "clientSettings"),
+        rows("username incoming outgoing", OF_THE_AGENCY),
+    ),
+    Probe(
+        "MailServer",
+        "{ node(id: $desk) { ... on Mailbox { clientSettings { incoming { FIELD } } } } }",
+        ("node", "clientSettings", "incoming", 0),
+        rows("protocol host port security", OF_THE_AGENCY),
     ),
     node("MailboxAssignment", "deskPeriod", rows("id user mailbox from until", ADMINISTRATORS_ONLY)),
     node("AuditEvent", "auditEvent", rows("id at action actor object remoteAddress", ADMINISTRATORS_ONLY)),

@@ -119,6 +119,39 @@ async def test_lists_are_null_for_those_who_may_not_read_them(asking: Asking, *,
     assert await readable(assigned) == {**yes, "assignments": vip, "events": vip}
 
 
+async def test_everybody_who_reads_a_mailbox_is_told_how_a_program_is_set_up(asking: Asking) -> None:
+    office = await Office.open()
+    await Mailbox.all().update(vip=True)
+    server = "{ __typename protocol host port security }"
+    query = (
+        "query ($address: String!) { mailbox(address: $address) { clientSettings { __typename username "
+        f"incoming {server} outgoing {server} }} }} }}"
+    )
+
+    def told(protocol: str, host: str, port: int, security: str) -> dict[str, Any]:
+        return {
+            "__typename": "MailServer",
+            "protocol": protocol,
+            "host": host,
+            "port": port,
+            "security": security,
+        }
+
+    for who in (office.anna, office.boss):
+        with statements(asking.database) as seen:
+            found = await asking.data(await asking.request(who), query, address="DESK@nord.example")
+        assert found["mailbox"]["clientSettings"] == {
+            "__typename": "ClientSettings",
+            "username": "desk@nord.example",
+            "incoming": [
+                told("IMAP", "imap.mail.example", 993, "TLS"),
+                told("POP3", "pop3.mail.example", 995, "TLS"),
+            ],
+            "outgoing": [told("SMTP", "smtp.mail.example", 587, "STARTTLS")],
+        }
+        assert len(seen) == 1
+
+
 async def test_rights_follow_the_rows_of_the_moment(asking: Asking) -> None:
     office = await Office.open()
     await Mailbox.all().update(vip=True)
