@@ -29,6 +29,12 @@ SYMBOLS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 """Letters and digits without those that are mistaken for one another: 0 O, 1 I l, o."""
 GROUPS, GROUP_SYMBOLS = 5, 5
 
+MAY_REVEAL = (
+    "(u.state = 'ACTIVE' AND ((u.role = 'ADMINISTRATOR' AND NOT m.vip) OR EXISTS (SELECT 1 FROM assignments a "
+    "WHERE a.mailbox_id = m.id AND a.user_id = u.id AND a.until IS NULL)))"
+)
+"""Whether a user `u` may be shown the password of a mailbox `m` of the same agency, and have it sent, now."""
+
 # A machine-made secret of 145 bits needs no more than OWASP's least, and each login at the mail server pays for it.
 _ARGON2 = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 

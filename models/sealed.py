@@ -29,20 +29,21 @@ TRIED = 5
 
 @dataclass(frozen=True, slots=True)
 class SealedTable:
-    """A table with a column `sealed`. `rows` gives `id`, `version`, `sealed` and what the token is bound to, as `bound`."""
+    """A table with a column `sealed`. `rows` gives `id`, `sealed` and, in the columns `bound`, what the token is bound to."""
 
     name: str
     id_column: str
     purpose: Purpose
+    bound: tuple[str, ...]
     rows: str
 
     def open(self, seals: Seals, row: Mapping[str, Any]) -> str:
         """Return what a row of `rows` holds. Raises `SealError`."""
-        return seals.open(row["sealed"], self.purpose, row["bound"], row["version"])
+        return seals.open(row["sealed"], self.purpose, *(row[name] for name in self.bound))
 
     def seal(self, seals: Seals, row: Mapping[str, Any], secret: str) -> str:
         """Return a new token for a row of `rows`."""
-        return seals.seal(self.purpose, secret, row["bound"], row["version"])
+        return seals.seal(self.purpose, secret, *(row[name] for name in self.bound))
 
 
 SEALED_TABLES = (
@@ -50,8 +51,16 @@ SEALED_TABLES = (
         "mailbox_passwords",
         "mailbox_id",
         Purpose.MAILBOX_PASSWORD,
-        "SELECT t.mailbox_id AS id, t.version, t.sealed, o.address AS bound "
+        ("address", "version"),
+        "SELECT t.mailbox_id AS id, t.version, t.sealed, o.address "
         "FROM mailbox_passwords t JOIN mailboxes o ON o.id = t.mailbox_id",
+    ),
+    SealedTable(
+        "outbox_letters",
+        "delivery_id",
+        Purpose.LETTER,
+        ("id",),
+        "SELECT t.delivery_id AS id, t.sealed FROM outbox_letters t",
     ),
 )
 """Every table with tokens: whoever adds one adds it here."""
@@ -142,11 +151,11 @@ async def _reseal_rows(
         changed = 0
         for row, token in changes:
             found = await unit.fetch(
-                f"UPDATE {table.name} SET sealed = $1 WHERE {table.id_column} = $2 AND version = $3 AND sealed = $4 "
+                # No token is made twice: the same one is that of the same password, with the same version.
+                f"UPDATE {table.name} SET sealed = $1 WHERE {table.id_column} = $2 AND sealed = $3 "
                 f"RETURNING {table.id_column} AS id",
                 token,
                 row["id"],
-                row["version"],
                 row["sealed"],
             )
             changed += len(found)

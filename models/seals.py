@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from models.keys import KEY_BYTES
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from models.keys import KeyRing
 
 VERSION = "v1"
@@ -54,7 +56,7 @@ class Seals:
         self._ring = ring
         self._ciphers: dict[tuple[Purpose, str], AESGCMSIV] = {}
 
-    def seal(self, purpose: Purpose, secret: str, *bound: str | int) -> str:
+    def seal(self, purpose: Purpose, secret: str, *bound: str | int | UUID) -> str:
         """Return a token for `secret` that opens only for the same purpose and the same `bound`."""
         key_id, _ = self._ring.first
         nonce = secrets.token_bytes(NONCE_BYTES)
@@ -63,7 +65,7 @@ class Seals:
         )
         return f"{VERSION}.{key_id}.{_encoded(nonce + ciphertext)}"
 
-    def open(self, token: str, purpose: Purpose, *bound: str | int) -> str:
+    def open(self, token: str, purpose: Purpose, *bound: str | int | UUID) -> str:
         """Return what was sealed. Raises `SealError`, whose text holds nothing of the secret or the token."""
         key_id, data = _parts(token)
         if self._ring.get(key_id) is None:
@@ -113,7 +115,7 @@ def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _associated(purpose: Purpose, key_id: str, bound: tuple[str | int, ...]) -> bytes:
+def _associated(purpose: Purpose, key_id: str, bound: tuple[str | int | UUID, ...]) -> bytes:
     """Return what a token is bound to, so written that no two lists of values look the same."""
     parts = [str(value).encode() for value in (VERSION, purpose.value, key_id, *bound)]
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

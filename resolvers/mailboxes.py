@@ -81,7 +81,10 @@ def can_administer(viewer: Viewer, mailbox: Mailbox) -> bool:
 
 
 def can_reveal(viewer: Viewer, mailbox: Mailbox) -> bool:
-    """Whether the viewer may be shown its password: assigned now, or administering one that is not VIP."""
+    """Whether the viewer may be shown its password: assigned now, or administering one that is not VIP.
+
+    The same as a condition in the database is `mailbox_passwords.MAY_REVEAL`.
+    """
     return mailbox.is_assigned or (can_administer(viewer, mailbox) and not mailbox.vip)
 
 

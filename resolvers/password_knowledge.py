@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from models.mailbox_passwords import MAY_REVEAL
 from resolvers import batches, mailboxes
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from models.database import Unit
     from resolvers.mailboxes import Mailbox
     from resolvers.request import Request, Viewer
-
-_MAY_REVEAL = (
-    "(u.state = 'ACTIVE' AND ((u.role = 'ADMINISTRATOR' AND NOT m.vip) OR EXISTS (SELECT 1 FROM assignments a "
-    "WHERE a.mailbox_id = m.id AND a.user_id = u.id AND a.until IS NULL)))"
-)
-"""`mailboxes.can_reveal` as a condition on a user `u` and a mailbox `m` of one agency."""
 
 _KNOWERS = (
     "mailbox_password_knowers k JOIN users u ON u.id = k.user_id "
@@ -51,7 +46,7 @@ async def of_mailbox(request: Request, mailbox: Mailbox) -> Knowledge | None:
 
 async def _load(request: Request, keys: list[UUID]) -> dict[UUID, Knowledge]:
     rows = await request.database.fetch(
-        f"SELECT p.mailbox_id, p.changed_at, EXISTS (SELECT 1 FROM {_KNOWERS} AND NOT {_MAY_REVEAL}) AS is_recommended "
+        f"SELECT p.mailbox_id, p.changed_at, EXISTS (SELECT 1 FROM {_KNOWERS} AND NOT {MAY_REVEAL}) AS is_recommended "
         "FROM mailbox_passwords p JOIN mailboxes m ON m.id = p.mailbox_id WHERE p.mailbox_id = ANY($1::uuid[])",
         keys,
     )
@@ -91,7 +86,7 @@ async def recommended_at(unit: Unit, acting: Viewer, mailbox_id: UUID) -> list[M
 async def _recommended(unit: Unit, acting: Viewer, knowers: str, wanted: UUID) -> list[Mailbox]:
     rows = await unit.fetch(
         f"SELECT {mailboxes.columns('$1')} FROM mailbox_passwords p JOIN mailboxes m ON m.id = p.mailbox_id "
-        f"WHERE p.agency_id = $3 AND EXISTS ({knowers} AND NOT {_MAY_REVEAL}) ORDER BY m.id",
+        f"WHERE p.agency_id = $3 AND EXISTS ({knowers} AND NOT {MAY_REVEAL}) ORDER BY m.id",
         acting.id,
         wanted,
         acting.agency_id,

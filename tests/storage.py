@@ -56,6 +56,8 @@ TABLES = (
     "mailbox_password_knowers",
     "mailbox_renewals",
     "session_endings",
+    "credential_deliveries",
+    "outbox_letters",
     "mails",
     "mail_mailboxes",
     "bookings",
