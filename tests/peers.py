@@ -46,6 +46,7 @@ PROGRAMS = {
     "dovecot-lmtp": Program("dovecot-lmtpd", ("/usr/lib/dovecot/lmtp*",)),
     "dovecot-sqlite": Program("dovecot-sqlite", ("/usr/lib/dovecot/modules/libdriver_sqlite.s*",)),
     "dovecot-pgsql": Program("dovecot-pgsql", ("/usr/lib/dovecot/modules/libdriver_pgsql.s*",)),
+    "openssl": Program("openssl", ("openssl",)),
     "postfix": Program("postfix", ("postfix", "/usr/sbin/postfix")),
     "postfix-sqlite": Program("postfix-sqlite", ("/usr/lib/postfix/postfix-sqlite.s*",)),
     "postfix-pgsql": Program("postfix-pgsql", ("/usr/lib/postfix/postfix-pgsql.s*",)),
