@@ -1,33 +1,38 @@
 """The message that leaves (RFC 5322, MIME), read back and compared before anybody gets it.
 
 No name that a person chose stands in a header unless it is one that `models.names` lets stand beside an address. And
-whatever a library makes of it: what was written is parsed by other code, and unless it has exactly the headers and parts
-that were meant there is no message.
+whatever was made of it: what was written is parsed by other code, and unless it has exactly the headers and parts that were
+meant there is no message. The head is written here, since the library folds some names so that they read otherwise.
 """
 
 from __future__ import annotations
 
 import email
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from email import policy
-from email.header import decode_header, make_header
-from email.headerregistry import Address
+from email.header import Header, decode_header, make_header
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import idna
 
 from mail.letters.letter import LetterError
 from mail.letters.rendering import render
+from mail.sender import headers as addresses
+from mail.sender.headers import Originator
 from models import names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from email.message import Message
 
     from mail.letters.letter import Letter
+    from mail.letters.rendering import Rendered
 
+PICTURE_TYPE = "image/png"
 PROFILE_TYPE = "application/x-apple-aspen-config"
 _LINE_BYTES = 998
 """RFC 5322, section 2.1.1, without CRLF."""
@@ -40,27 +45,32 @@ _ID = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of a message that is no container: its type, and what is in it."""
+    """A part of a message that is no container: its type, what is in it, and how it is called."""
 
     type: str
-    content: bytes
+    content: bytes = field(repr=False)
+    file_name: str | None = None
 
 
-def compose(letter: Letter, profile: bytes | None = None) -> bytes:
-    """Return the message of a letter, with CRLF; `profile` is an Apple configuration profile to attach.
+def compose(letter: Letter, profile: bytes | None = None, picture: bytes | None = None) -> bytes:
+    """Return the message of a letter, with CRLF.
 
-    The same letter gives another boundary each time, so bytes that may be sent again are kept. An address whose local part is
-    not ASCII makes it one that needs SMTPUTF8 (RFC 6531). Raises `LetterError`.
+    `profile` is an Apple configuration profile to attach, `picture` a PNG of the QR code for Thunderbird on a phone. The same
+    letter gives other boundaries each time, so bytes that may be sent again are kept. An address whose local part is not ASCII
+    makes it a message that needs SMTPUTF8 (RFC 6531). Raises `LetterError`.
     """
     letter.check()
-    said = render(letter)
     to, sender = _wire_address(letter.to), _wire_address(letter.sender)
-    name = letter.agency.strip() if names.problem(letter.agency) is None else ""
     if not _ID.fullmatch(letter.message_id):
         raise LetterError("the Message-ID is none")
-    headers = {
-        "From": _mailbox(name, sender),
-        "To": _mailbox("", to),
+    content_id = None if picture is None else f"qr.{letter.message_id[1:-1]}"
+    said = render(letter, content_id, has_profile=profile is not None)
+    if "=?" in said.subject or "?=" in said.subject:
+        raise LetterError("what looks like an encoded word in the subject")
+    name = _name(letter.agency)
+    message = EmailMessage(policy=policy.SMTP)
+    parts = _fill(message, said, (profile, f"{letter.address}.mobileconfig"), (picture, content_id))
+    plain = {
         "Subject": said.subject,
         "Date": format_datetime(letter.date),
         "Message-ID": letter.message_id,
@@ -68,27 +78,45 @@ def compose(letter: Letter, profile: bytes | None = None) -> bytes:
         "Auto-Submitted": "auto-generated",
         "Content-Language": said.language,
     }
-    if "=?" in said.subject or "?=" in said.subject:
-        raise LetterError("what looks like an encoded word in the subject")
-    is_international = not (to + sender).isascii()
-    message = EmailMessage(policy=policy.SMTPUTF8 if is_international else policy.SMTP)
+    head = {
+        "From": addresses.write("From", name, sender),
+        "To": addresses.write("To", None, to),
+        **plain,
+        "Subject": _encoded(said.subject),
+    }
+    raw = "".join(f"{field}: {value}\n" for field, value in head.items()).replace("\n", "\r\n").encode()
+    raw += message.as_bytes()
+    meant: dict[str, str | Originator] = {"From": Originator(sender, name), "To": Originator(to, ""), **plain}
+    _compare(raw, meant, parts, is_ascii=(to + sender).isascii())
+    return raw
+
+
+def _fill(
+    message: EmailMessage,
+    said: Rendered,
+    profile: tuple[bytes | None, str],
+    picture: tuple[bytes | None, str | None],
+) -> list[_Part]:
+    """Put the bodies, the picture and the profile into a message; return its parts in their order."""
     message.set_content(said.text, cte="quoted-printable")
     message.add_alternative(said.html, subtype="html", cte="quoted-printable")
     parts = [_Part("text/plain", said.text.encode()), _Part("text/html", said.html.encode())]
-    if profile is not None:
+    if picture[0] is not None:
+        html = message.get_payload(1)
+        assert isinstance(html, EmailMessage)  # noqa: S101 (put there above)
+        html.add_related(picture[0], "image", "png", cid=f"<{picture[1]}>", disposition="inline")
+        parts.append(_Part(PICTURE_TYPE, picture[0]))
+    if profile[0] is not None:
         maintype, _, subtype = PROFILE_TYPE.partition("/")
-        message.add_attachment(
-            profile, maintype=maintype, subtype=subtype, filename=f"{letter.address}.mobileconfig"
-        )
-        parts.append(_Part(PROFILE_TYPE, profile))
-    # Last: a body that is put into a container takes the headers named Content-… with it.
-    for header, value in headers.items():
-        message[header] = value
-    raw = message.as_bytes()
-    meant = {header: str(value) for header, value in headers.items()}
-    meant["From"], meant["To"] = (name, sender), ("", to)  # type: ignore[assignment]
-    _compare(raw, meant, parts, is_ascii=not is_international)
-    return raw
+        message.add_attachment(profile[0], maintype=maintype, subtype=subtype, filename=profile[1])
+        parts.append(_Part(PROFILE_TYPE, profile[0], profile[1]))
+    return parts
+
+
+def _name(agency: str) -> str:
+    """Return the agency as the name beside the sender, or "" where it can be none."""
+    name = " ".join(unicodedata.normalize("NFC", agency).split())
+    return "" if names.problem(name) else name
 
 
 def _wire_address(address: str) -> str:
@@ -103,46 +131,52 @@ def _wire_address(address: str) -> str:
     return f"{local}@{domain}"
 
 
-def _mailbox(name: str, address: str) -> Address:
-    local, _, domain = address.rpartition("@")
-    return Address(display_name=name, username=local, domain=domain)
+def _encoded(subject: str) -> str:
+    """Return a subject by RFC 2047, on lines that are short."""
+    charset = "us-ascii" if subject.isascii() else "utf-8"
+    return Header(subject, charset, header_name="Subject").encode()
 
 
 # ---------------------------------------------------------------- reading back
 
 
-def _compare(raw: bytes, headers: dict[str, str], parts: list[_Part], *, is_ascii: bool) -> None:
+def _compare(
+    raw: bytes, headers: Mapping[str, str | Originator], parts: list[_Part], *, is_ascii: bool
+) -> None:
     """Raise `LetterError` unless these bytes are a message with exactly these headers and parts."""
     if _BARE.search(raw) or any(len(line) > _LINE_BYTES for line in raw.split(b"\r\n")):
         raise LetterError("what was written has lines that no message may have")
     if is_ascii and not raw.isascii():
         raise LetterError("what was written is not ASCII")
     read = email.message_from_bytes(raw, policy=policy.compat32)
-    containers = ["MIME-Version", "Content-Type"]
-    written = {name: value.encode("ascii", "surrogateescape").decode() for name, value in read.raw_items()}
-    if sorted(read.keys()) != sorted([*headers, *containers]):
+    if sorted(read.keys()) != sorted([*headers, "MIME-Version", "Content-Type"]):
         raise LetterError("what was written has other headers")
-    for name, meant in headers.items():
-        value = written[name]
-        found = _address(value) if name in {"From", "To"} else _decoded(value)
-        if found != meant:
+    for name, value in read.raw_items():
+        if name in headers and _header(value, headers[name]) != headers[name]:
             raise LetterError(f"what was written has another {name}")
     leaves = [part for part in read.walk() if not part.is_multipart()]
     if [_read(part) for part in leaves] != parts or any(part.defects for part in read.walk()):
         raise LetterError("what was written has other parts")
 
 
-def _decoded(value: str) -> str:
-    return str(make_header(decode_header(re.sub(r"\r\n(?=[ \t])", "", value))))
-
-
-def _address(value: str) -> tuple[str, str]:
-    name, address = parseaddr(re.sub(r"\r\n(?=[ \t])", "", value))
-    return _decoded(name), address
+def _header(value: str, meant: str | Originator) -> str | Originator | None:
+    """Return what a header says to a reader; None where it is no address and one was meant."""
+    wire = value.encode("utf-8", "surrogateescape")
+    if isinstance(meant, str):
+        value = wire.decode("utf-8", "replace")
+        return str(make_header(decode_header(re.sub(r"\r\n(?=[ \t])", "", value))))
+    try:
+        return addresses.read(wire)
+    except addresses.HeaderError:
+        return None
 
 
 def _read(part: Message) -> _Part:
     content = part.get_payload(decode=True)
     assert isinstance(content, bytes)  # noqa: S101 (no container)
     is_text = part.get_content_maintype() == "text"
-    return _Part(part.get_content_type(), content.replace(b"\r\n", b"\n") if is_text else content)
+    return _Part(
+        part.get_content_type(),
+        content.replace(b"\r\n", b"\n") if is_text else content,
+        part.get_filename(),
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import css_inline
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from mail.letters import languages
 
@@ -16,15 +18,16 @@ if TYPE_CHECKING:
     from mail.letters.letter import Letter
     from mail.servers import MailServer
 
-_HTML = Environment(
+_TEMPLATES = Environment(
     loader=PackageLoader("mail.letters"),
-    autoescape=True,
+    autoescape=select_autoescape(["html.j2"]),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_TEXT = _HTML.overlay(autoescape=False)
+_TEXT, _HTML = _TEMPLATES.get_template("letter.txt.j2"), _TEMPLATES.get_template("letter.html.j2")
+_STYLE = Markup(resources.files("mail.letters").joinpath("templates/letter.css").read_text("utf-8"))  # noqa: S704 (ours)
 _INLINER = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
 
 
@@ -41,8 +44,8 @@ class Rendered:
         return f"Rendered({self.language})"
 
 
-def render(letter: Letter) -> Rendered:
-    """Return what a letter says, in its reader's language."""
+def render(letter: Letter, picture: str | None = None, *, has_profile: bool = False) -> Rendered:
+    """Return what a letter says, in its reader's language; `picture` is the Content-ID of the QR code."""
     language = languages.choose(letter.language)
     values = {
         "address": letter.address,
@@ -56,13 +59,21 @@ def render(letter: Letter) -> Rendered:
         "letter": letter,
         "language": language,
         "servers": [(name, _said(language, server)) for name, server in named.items()],
+        "picture": picture,
+        "profile": has_profile,
     }
+    text = _TEXT.render(
+        context, say=partial(language.text, **values), heading=lambda key: _underlined(language.text(key))
+    )
+    html = _HTML.render(context, say=partial(language.html, **values), style=_STYLE)
     # A body ends with a line break: the message would add one.
-    text = _TEXT.get_template("letter.txt.j2").render(context, say=partial(language.text, **values))
-    html = _HTML.get_template("letter.html.j2").render(context, say=partial(language.html, **values))
     return Rendered(
         language.tag, language.text("subject", **values), text, _INLINER.inline(html).rstrip() + "\n"
     )
+
+
+def _underlined(heading: str) -> str:
+    return f"{heading}\n{'=' * len(heading)}"
 
 
 def _said(language: Language, server: MailServer) -> str:

@@ -24,10 +24,12 @@ DEFAULT = "de"
 
 @dataclass(frozen=True)
 class Language:
-    """A language's sentences. `tag` is that of BCP 47."""
+    """A language's sentences: those of letters, and those of the page with a password. `tag` is that of BCP 47."""
 
     tag: str
+    name: str
     sentences: Mapping[str, str]
+    page: Mapping[str, str]
     months: tuple[str, ...]
     weekdays: tuple[str, ...]
     moment_format: str
@@ -84,7 +86,9 @@ def _read(tag: str, data: dict[str, Any]) -> Language:
     moment = data["moment"]
     return Language(
         tag=tag,
+        name=data["name"],
         sentences=data["sentences"],
+        page=data["page"],
         months=tuple(moment["months"]),
         weekdays=tuple(moment["weekdays"]),
         moment_format=moment["format"],

@@ -19,6 +19,8 @@ def test_every_language_has_the_sentences_of_the_others_with_the_same_values_in_
     assert set(languages()) == {"de", "en"}
     for language in languages().values():
         assert language.sentences.keys() == german.sentences.keys()
+        assert language.page.keys() == german.page.keys()
+        assert all(not fields(sentence) for sentence in language.page.values())
         for key, sentence in language.sentences.items():
             assert fields(sentence) == fields(german.sentences[key]), key
         assert (len(language.months), len(language.weekdays)) == (12, 7)
@@ -53,5 +55,5 @@ def test_moments_are_told_in_words_with_their_zone() -> None:
 def test_values_are_escaped_in_html_and_nowhere_else() -> None:
     values = {"requested_by": "<b>Zoë</b> & {agency}", "agency": "A", "address": "a@a.example"}
     german = choose("de")
-    assert "&lt;b&gt;Zoë&lt;/b&gt; &amp; {agency} (A)" in german.html("opening", **values)
-    assert "<b>Zoë</b> & {agency} (A)" in german.text("opening", **values)
+    assert "&lt;b&gt;Zoë&lt;/b&gt; &amp; {agency} (A) schickt" in german.html("opening", **values)
+    assert "<b>Zoë</b> & {agency} (A) schickt" in german.text("opening", **values)
