@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import feed, import_million
+from bench import compare, feed, fill, import_million
 
-MEASUREMENTS = {"feed": feed.main, "import": import_million.main}
+MEASUREMENTS = {"compare": compare.main, "feed": feed.main, "fill": fill.main, "import": import_million.main}
 
 
 def main() -> None:

@@ -120,10 +120,10 @@ SHAPE = """
 class PostgreSQL:
     """A private cluster. It ends with the process that made it, however that ends.
 
-    `durable` keeps every sync on, for tests that crash the database itself.
+    `durable` keeps every sync on, for tests that crash the database itself; `settings` are further ones, `name=value`.
     """
 
-    def __init__(self, postgres: str, *, durable: bool = False) -> None:
+    def __init__(self, postgres: str, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
         self._programs = Path(postgres).parent
         self._folder = Path(tempfile.mkdtemp(prefix="postfach-pg-"))
         # The server is another user when the suite runs as root.
@@ -143,9 +143,14 @@ class PostgreSQL:
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
-        self._guard = self._start(() if durable else QUICK)
+        self._guard = self._start((*(() if durable else QUICK), *settings))
         self._wait()
         self.run_sql(f"CREATE ROLE {self.user} LOGIN NOSUPERUSER NOCREATEDB PASSWORD '{self._password}'")
+
+    @property
+    def pid(self) -> int:
+        """The process that the cluster's processes descend from."""
+        return self._guard.pid
 
     def fresh_database(self, template: str = "template0") -> str:
         """The URL of a new database that the unprivileged role owns: empty, or a copy of `template`.

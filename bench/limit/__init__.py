@@ -1,0 +1,1 @@
+"""The limit: what the same answers cost without GraphQL, sign-in, limits, log and audit."""
