@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from models.clock import Window
     from models.database import Statements, Unit
 
     Row = Mapping[str, Any]
@@ -50,22 +51,26 @@ async def forget(unit: Unit, user_id: UUID) -> None:
     await unit.execute("DELETE FROM sign_in_addresses WHERE user_id = $1", user_id)
 
 
-async def of_key(unit: Unit, key: str, since: datetime, most: int) -> Sequence[Row]:
+async def of_key(unit: Unit, key: str, window: Window, most: int) -> Sequence[Row]:
     """Return the newest attempts for a login."""
     return await unit.fetch(
-        "SELECT at, failed FROM sign_in_attempts WHERE key = $1 AND at > $2 ORDER BY at DESC LIMIT $3::int",
+        "SELECT at, failed FROM sign_in_attempts WHERE key = $1 AND at > $2 AND at < $3 "
+        "ORDER BY at DESC LIMIT $4::int",
         key,
-        since,
+        window.after,
+        window.before,
         most,
     )
 
 
-async def of_address(unit: Unit, address: str, since: datetime, most: int) -> Sequence[Row]:
+async def of_address(unit: Unit, address: str, window: Window, most: int) -> Sequence[Row]:
     """Return the newest attempts from an address."""
     return await unit.fetch(
-        "SELECT at, failed FROM sign_in_attempts WHERE address = $1 AND at > $2 ORDER BY at DESC LIMIT $3::int",
+        "SELECT at, failed FROM sign_in_attempts WHERE address = $1 AND at > $2 AND at < $3 "
+        "ORDER BY at DESC LIMIT $4::int",
         address,
-        since,
+        window.after,
+        window.before,
         most,
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from models.clock import Window
     from models.database import Unit
 
 Detail = str | int | bool | list[str] | None
@@ -115,18 +116,19 @@ def _text(value: Any) -> str | None:  # noqa: ANN401 (a column's value)
 
 
 async def times(
-    unit: Unit, action: str, *, actor_id: UUID, since: datetime, object_id: UUID | None = None
+    unit: Unit, action: str, *, actor_id: UUID, window: Window, object_id: UUID | None = None
 ) -> list[datetime]:
-    """Return when `actor_id` did `action` from `since` on, oldest first: what limits in rate count.
+    """Return when `actor_id` did `action` within the window, oldest first: what limits in rate count.
 
     With `object_id` only what was done to that.
     """
     rows = await unit.fetch(
-        "SELECT at FROM audit_events WHERE actor_id = $1 AND action = $2 AND at >= $3 "
-        "AND ($4::uuid IS NULL OR object_id = $4) ORDER BY at",
+        "SELECT at FROM audit_events WHERE actor_id = $1 AND action = $2 AND at >= $3 AND at < $4 "
+        "AND ($5::uuid IS NULL OR object_id = $5) ORDER BY at",
         actor_id,
         action,
-        since,
+        window.after,
+        window.before,
         object_id,
     )
     return [row["at"] for row in rows]
@@ -137,21 +139,22 @@ async def latest(
     action: str,
     number: int,
     *,
-    since: datetime,
+    window: Window,
     actor_id: UUID | None = None,
     object_id: UUID | None = None,
 ) -> datetime | None:
-    """Return when `action` was done the `number`-th last time after `since`; None where it was done less often.
+    """Return when `action` was done the `number`-th last time within the window; None where it was done less often.
 
     By `actor_id` or, without one, to `object_id`, whoever did it.
     """
     column, value = ("object_id", object_id) if actor_id is None else ("actor_id", actor_id)
     row = await unit.fetch_one(
-        f"SELECT at FROM audit_events WHERE {column} = $1 AND action = $2 AND at > $3 "
-        "ORDER BY at DESC LIMIT 1 OFFSET $4::int",
+        f"SELECT at FROM audit_events WHERE {column} = $1 AND action = $2 AND at > $3 AND at < $4 "
+        "ORDER BY at DESC LIMIT 1 OFFSET $5::int",
         value,
         action,
-        since,
+        window.after,
+        window.before,
         number - 1,
     )
     return None if row is None else row["at"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 MICROSECOND = timedelta(microseconds=1)
@@ -20,3 +21,20 @@ def next_moment(last: datetime) -> datetime:
     Now, but always later than that, even if the clock went back.
     """
     return max(now(), last + MICROSECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last while, in which what is limited in rate is counted.
+
+    It reaches as far ahead as back: what lies further ahead was written down before the clock went back, and would
+    count until the clock is there again.
+    """
+
+    after: datetime
+    before: datetime
+
+    @classmethod
+    def around(cls, now: datetime, within: timedelta) -> Window:
+        """Return what is not longer ago than `within`."""
+        return cls(now - within, now + within)

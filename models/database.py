@@ -26,13 +26,21 @@ from uuid import UUID
 import asyncpg
 import orjson
 from tortoise import Tortoise
-from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
+from tortoise.exceptions import IntegrityError, OperationalError
 from tortoise.fields import BooleanField, UUIDField
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from models import tables
+from models.faults import (
+    UNAVAILABLE,
+    DatabaseUnavailableError,
+    OutcomeUnknownError,
+    is_unavailable,
+    name_of,
+    refuses_changes,
+)
 from models.fields import InstantField, instant_from_text, instant_to_text
 from models.sqlite_engine import stoppable
 
@@ -41,12 +49,27 @@ if TYPE_CHECKING:
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
+__all__ = [
+    "UNAVAILABLE",
+    "Database",
+    "DatabaseUnavailableError",
+    "DatabaseUrl",
+    "DatabaseUrlError",
+    "Row",
+    "Statements",
+    "Unit",
+    "from_sqlite",
+    "to_sqlite",
+    "translate",
+]
+
 Row = "Mapping[str, Any]"
 T = TypeVar("T")
 
 log = logging.getLogger("postfach.database")
 
-SQLITE_BUSY_MILLISECONDS = 30_000
+SQLITE_BUSY_MILLISECONDS = 50
+"""How long one statement waits for another process; a transaction asks again and again (`sqlite_engine.BUSY_SECONDS`)."""
 POOL_SIZE = 16
 RETRIES = 5
 MIGRATION_LOCK = 0x706F7374
@@ -62,10 +85,6 @@ async def _nothing_to_reset(connection: asyncpg.Connection[asyncpg.Record]) -> N
 
 class DatabaseUrlError(ValueError):
     """The address of the database does not parse; says what was expected."""
-
-
-class DatabaseUnavailableError(Exception):
-    """The database can't be reached or is too busy; trying again later may help."""
 
 
 @dataclass(frozen=True)
@@ -307,27 +326,11 @@ class Statements:
         await self.fetch(statement, *parameters)
 
 
-UNAVAILABLE = (
-    OSError,
-    DBConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
 REPEATABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 def _sqlite_failure(error: sqlite3.OperationalError) -> Exception:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_IOERR,
-    }:
-        return DatabaseUnavailableError(str(error))
-    return OperationalError(error)
+    return DatabaseUnavailableError(str(error)) if is_unavailable(error) else OperationalError(error)
 
 
 class Unit(Statements):
@@ -384,6 +387,9 @@ class Database(Statements):
         self.is_sqlite = url.dialect == "sqlite"
         self.database = self
         self.observer: Callable[[str], None] | None = None
+        self.takes_changes = True
+        """False from a change that found no room, or was refused for good, until one is taken again."""
+        self._is_away = False
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -429,8 +435,14 @@ class Database(Statements):
         executor = MigrationExecutor(self.client, self.url.tortoise_config(1)["apps"])
         try:
             return [step.migration.name for step in await executor.plan()]
+        except UNAVAILABLE as error:
+            raise DatabaseUnavailableError(str(error)) from error
         except (OperationalError, asyncpg.PostgresError):
             return ["all"]
+
+    async def try_change(self) -> None:
+        """Change something that nobody sees. Raises `DatabaseUnavailableError` where changes are refused."""
+        await self.transact(_change_nothing)
 
     async def transact(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         """Run `work` in one transaction and return what it returns.
@@ -451,17 +463,48 @@ class Database(Statements):
 
     async def _transact(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         for attempt in range(1, RETRIES + 1):
+            is_done = False
             try:
                 async with in_transaction("default") as client:
                     unit = Unit(client, self)
                     result = await work(unit)
                     await unit.close()
+                    is_done = True
             except REPEATABLE:
                 if attempt == RETRIES:
                     raise
                 continue
-            except UNAVAILABLE as error:
-                raise DatabaseUnavailableError(str(error)) from error
+            except (DatabaseUnavailableError, sqlite3.OperationalError, *UNAVAILABLE) as error:
+                raise self._failed(error, is_done=is_done) from error
+            self._succeeded()
             unit.finish()
             return result
         raise AssertionError
+
+    def _succeeded(self) -> None:
+        if self._is_away:
+            log.info("the database takes changes again")
+        self._is_away, self.takes_changes = False, True
+
+    def _failed(self, error: Exception, *, is_done: bool) -> Exception:
+        """Return what is raised when a unit did not commit, and log once that none does."""
+        if isinstance(error, sqlite3.OperationalError) and not is_unavailable(error):
+            return _sqlite_failure(error)
+        if not self._is_away:
+            self._is_away = True
+            log.warning("the database takes no changes", extra={"reason": name_of(error)})
+        if refuses_changes(error):
+            self.takes_changes = False
+        elif is_done and not self.is_sqlite:
+            return OutcomeUnknownError(str(error))
+        return DatabaseUnavailableError(str(error))
+
+
+async def _change_nothing(unit: Unit) -> None:
+    if unit.is_sqlite:
+        # The same number as before, which is written nevertheless.
+        (row,) = await unit.fetch("PRAGMA user_version")
+        await unit.execute(f"PRAGMA user_version = {int(row['user_version'])}")
+    else:
+        # Nothing of the tables: a file of its own, gone with the transaction.
+        await unit.execute("CREATE TEMPORARY TABLE tried ON COMMIT DROP AS SELECT 1 AS one")

@@ -1,10 +1,10 @@
 """Tortoise's SQLite engine with transactions that cannot fail halfway.
 
-Four things differ from the original. A transaction takes the write lock when it begins (`BEGIN IMMEDIATE`),
-so that it waits for another process instead of failing with "database is locked" at its first write. Scripts
-run statement by statement, because Python's own `executescript` commits whatever is open and so would tear a
-migration apart. A begin that fails gives the lock back. And a statement whose caller is cancelled is interrupted, and its
-connection is free for the next one only when it has ended.
+What differs from the original: a transaction takes the write lock when it begins (`BEGIN IMMEDIATE`), so that it waits for
+another process instead of failing with "database is locked" at its first write; what reads goes on meanwhile. Scripts run
+statement by statement, because Python's own `executescript` commits whatever is open and so would tear a migration apart. A begin
+that fails gives the lock back. And a statement whose caller is cancelled is interrupted, and its connection is free for the next
+one only when it has ended.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ def statements(script: str) -> Iterator[str]:
         yield pending.strip()
 
 
+BUSY_SECONDS = 30
+"""How long a transaction waits for another process that writes."""
+BUSY_PAUSE_SECONDS = 0.05
 INTERRUPT_SECONDS = 0.02
 """How long an interrupted statement has to end before it is interrupted again: it may not have begun."""
 
@@ -72,12 +75,9 @@ class ImmediateTransaction(SqliteTransactionWrapper):
         return NestedTransactionContext(ImmediateTransaction(self))
 
     async def begin(self) -> None:
-        """Take the write lock, waiting at most `busy_timeout` for another process."""
-        try:
-            cursor = await self._connection.execute("BEGIN IMMEDIATE")
-            await cursor.close()
-        except sqlite3.OperationalError as error:
-            raise DBConnectionError(error) from error
+        """Take the write lock, or raise at once what SQLite says of it."""
+        cursor = await self._connection.execute("BEGIN IMMEDIATE")
+        await cursor.close()
 
     @translate_exceptions
     async def execute_script(self, query: str) -> None:
@@ -92,16 +92,31 @@ class ImmediateTransactionContext(SqliteTransactionContext):
     """Enters `ImmediateTransaction`, and leaves nothing locked when that fails."""
 
     async def __aenter__(self) -> TransactionalDBClient:
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + BUSY_SECONDS
+        # One at a time, in the order in which they came; the others would only take the connection from those that read.
+        async with self.connection._parent.turns:  # noqa: SLF001
+            while not await self._begin(wait=loop.time() < latest):  # noqa: ASYNC110 (another process tells nobody)
+                await asyncio.sleep(BUSY_PAUSE_SECONDS)
+        self.token = _connections().set(self.connection_name, self.connection)
+        transaction: TransactionalDBClient = self.connection
+        return transaction
+
+    async def _begin(self, *, wait: bool) -> bool:
+        """Take lock and connection, and begin. Return False while another process writes and there is time to `wait`."""
         await self._trxlock.acquire()
         try:
             await self.ensure_connection()
             await self.connection.begin()
+        except sqlite3.OperationalError as error:
+            self._trxlock.release()
+            if wait and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                return False
+            raise DBConnectionError(error) from error
         except BaseException:
             self._trxlock.release()
             raise
-        self.token = _connections().set(self.connection_name, self.connection)
-        transaction: TransactionalDBClient = self.connection
-        return transaction
+        return True
 
 
 def _connections() -> Any:  # noqa: ANN401 (Tortoise does not say)
@@ -112,6 +127,10 @@ def _connections() -> Any:  # noqa: ANN401 (Tortoise does not say)
 
 class PostfachSqliteClient(SqliteClient):
     """The engine's client."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 (Tortoise's signature)
+        super().__init__(*arguments, **named)
+        self.turns = asyncio.Lock()
 
     def _in_transaction(self) -> ImmediateTransactionContext:
         return ImmediateTransactionContext(ImmediateTransaction(self), self._lock)

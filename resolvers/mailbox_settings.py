@@ -275,7 +275,7 @@ async def _limit_askings(held: _Held) -> None:
         held.unit,
         "mailbox.vip_off_asked",
         actor_id=held.acting.id,
-        since=now - ASKINGS_WITHIN,
+        window=clock.Window.around(now, ASKINGS_WITHIN),
         object_id=held.mailbox.id,
     )
     if len(asked) >= ASKINGS:

@@ -36,10 +36,10 @@ class Rate:
         The unit holds `Unit.lock_turn` of the user and the rows of the mailboxes, and writes the audit itself.
         """
         now = clock.now()
-        since = now - self.within
-        counted = [audit.latest(unit, self.action, self.by_user, since=since, actor_id=user_id)]
+        window = clock.Window.around(now, self.within)
+        counted = [audit.latest(unit, self.action, self.by_user, window=window, actor_id=user_id)]
         counted += [
-            audit.latest(unit, self.action, self.at_mailbox, since=since, object_id=mailbox_id)
+            audit.latest(unit, self.action, self.at_mailbox, window=window, object_id=mailbox_id)
             for mailbox_id in mailbox_ids
         ]
         reached = [found for each in counted if (found := await each) is not None]

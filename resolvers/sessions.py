@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 REPEAT = timedelta(seconds=30)
-"""How long a refresh token that was used may be used again: the answer may have been lost."""
+"""How long a refresh token that was used may be used again: the answer may have been lost. So far the clock may go back, too."""
 NEW_PASSWORD = ["newPassword"]
 
 
@@ -210,7 +210,7 @@ class _Trade:
             generation += 1
             lasts_until = now + self.request.services.tokens.refresh_lifetime
             await stored.advance(unit, session["id"], now, lasts_until)
-        elif self.token.generation != generation - 1 or now - session["advanced_at"] > REPEAT:
+        elif self.token.generation != generation - 1 or abs(now - session["advanced_at"]) > REPEAT:
             await stored.end(unit, session["id"])
             await self.request.services.events.publish_sessions_ended(unit, user["id"], [session["id"]])
             await _tell(self.request, unit, "session.refresh_reused", user, ("session", session["id"]))

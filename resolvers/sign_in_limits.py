@@ -127,12 +127,13 @@ async def _let_in(request: Request, key: str, address: str | None) -> UUID:
         if address is not None:
             await unit.lock_turn(UUID(request.services.tokens.fingerprint(f"address {address}")[:32]))
         now = clock.now()
-        full = await attempts.of_key(unit, key, now - WITHIN, LOGIN_FAILURES)
+        window = clock.Window.around(now, WITHIN)
+        full = await attempts.of_key(unit, key, window, LOGIN_FAILURES)
         waits = _waits(full, LOGIN_FAILURES, now)
         if address is not None:
-            full = await attempts.of_address(unit, address, now - WITHIN, ADDRESS_FAILURES)
+            full = await attempts.of_address(unit, address, window, ADDRESS_FAILURES)
             waits = _waits(full, ADDRESS_FAILURES, now) or waits
-        return None if waits else await attempts.begin(unit, key, address, now, now - WITHIN)
+        return None if waits else await attempts.begin(unit, key, address, now, window.after)
 
     for _ in range(PATIENCE):
         attempt_id = await request.database.transact(work)

@@ -13,7 +13,7 @@ from secrets import token_hex
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 
-from models.database import DatabaseUnavailableError
+from models.faults import DatabaseUnavailableError, OutcomeUnknownError
 from resolvers.errors import CallerError, ErrorCode
 from resolvers.events import SubscriptionEndedError
 
@@ -25,6 +25,7 @@ PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 UNAVAILABLE = "UNAVAILABLE"
 TIMED_OUT = "TIMED_OUT"
+PERHAPS_DONE = "What it was changing may have been done: read it before you send it again."
 
 _SUGGESTION = re.compile(r" Did you mean .*?\?(?= |$)", re.DOTALL)
 _VALUE = re.compile(r"(?:[,;.] [Ff]ound|(cannot represent [^:]*value)): .*$", re.DOTALL)
@@ -55,6 +56,8 @@ def _condition(cause: BaseException) -> tuple[str, dict[str, object]] | None:
     if isinstance(cause, CallerError):
         path = {} if cause.path is None else {"path": cause.path}
         return cause.message, {"code": cause.code.value, **path}
+    if isinstance(cause, OutcomeUnknownError):
+        return f"The database went away meanwhile. {PERHAPS_DONE}", {"code": UNAVAILABLE}
     if isinstance(cause, DatabaseUnavailableError):
         return "The database does not answer: try again later.", {"code": UNAVAILABLE}
     if isinstance(cause, SubscriptionEndedError):

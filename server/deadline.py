@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 from starlette.requests import ClientDisconnect, Request
 from strawberry.types.graphql import OperationType
 
+from models.faults import DatabaseUnavailableError
 from schema.context import Context
-from schema.failures import TIMED_OUT
+from schema.failures import PERHAPS_DONE, TIMED_OUT
 from server.answers import RefusedError
 
 
@@ -24,8 +25,18 @@ class TimedOutError(RefusedError):
     def __init__(self, seconds: int, context: Context) -> None:
         message = f"The operation took longer than {seconds} seconds and was stopped."
         if context.operation is not None and context.operation.kind == OperationType.MUTATION.value:
-            message += " What it was changing may have been done: read it before you send it again."
+            message += f" {PERHAPS_DONE}"
         super().__init__(503, TIMED_OUT, message)
+
+
+@asynccontextmanager
+async def patience(seconds: int) -> AsyncIterator[None]:
+    """Stop asking who a client is when the database takes too long. Raises `DatabaseUnavailableError`."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise DatabaseUnavailableError(f"it took longer than {seconds} seconds") from None
 
 
 @asynccontextmanager

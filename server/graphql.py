@@ -17,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 from execution.limits import LIMIT_EXCEEDED
 from models.database import DatabaseUnavailableError
 from resolvers.request import Request as Asking
-from schema.context import Context
+from resolvers.request import Viewer
+from schema.context import Context, CookieJar
 from schema.failures import TIMED_OUT, UNAVAILABLE
 from server.answers import (
     BAD_REQUEST,
@@ -33,7 +34,7 @@ from server.answers import (
 from server.authentication import TokenRefusedError, authenticate
 from server.bodies import asked, parse, read_body
 from server.cookies import SessionCookies
-from server.deadline import unless_gone
+from server.deadline import patience, unless_gone
 from server.execution import execute, with_document
 from server.origins import Origin, allow_origin, origin_of, preflight_headers
 from server.playground import playground_page
@@ -95,19 +96,10 @@ class GraphQLOverHttp:
 
     async def _operation(self, request: Request, origin: Origin, kind: str) -> Response:
         wanted = with_document(self._runtime, asked(parse(await read_body(request))))
-        viewer, jar = await authenticate(request, self._runtime, self._cookies, origin)
-        context = Context(
-            Asking(
-                database=self._runtime.database,
-                services=self._runtime.services,
-                viewer=viewer,
-                remote_address=remote_address(request),
-            ),
-            cookies=jar,
-            introspection=self._settings.introspection,
-            limits=self._settings.limits,
-        )
         async with unless_gone(request):
+            async with patience(self._settings.operation_seconds):
+                viewer, jar = await authenticate(request, self._runtime, self._cookies, origin)
+            context = self._context(request, viewer, jar)
             done = await execute(self._runtime, wanted, context)
         status, headers = 200, {}
         if UNAVAILABLE in done.codes:
@@ -120,6 +112,19 @@ class GraphQLOverHttp:
         if jar is not None:
             self._cookies.write(response, jar)
         return response
+
+    def _context(self, request: Request, viewer: Viewer | None, jar: CookieJar | None) -> Context:
+        return Context(
+            Asking(
+                database=self._runtime.database,
+                services=self._runtime.services,
+                viewer=viewer,
+                remote_address=remote_address(request),
+            ),
+            cookies=jar,
+            introspection=self._settings.introspection,
+            limits=self._settings.limits,
+        )
 
 
 def _posted() -> RefusedError:

@@ -27,14 +27,14 @@ from strawberry.types.graphql import OperationType
 from models.database import DatabaseUnavailableError
 from resolvers import batches, sessions
 from resolvers.events import EventsLostError, SlowReaderError, SubscriptionEndedError
-from resolvers.request import Request
+from resolvers.request import Request, Viewer
 from schema.context import Context
 from schema.failures import presented
 from server.answers import BAD_REQUEST, RefusedError
 from server.authentication import bearer_token
 from server.bodies import LARGEST_BYTES, Asked, asked, parse
 from server.cookies import SessionCookies
-from server.deadline import TimedOutError, deadline
+from server.deadline import TimedOutError, deadline, patience
 from server.execution import (
     Executed,
     account,
@@ -262,7 +262,7 @@ class Socket:
             # Before the look at the session, so that an end between the two is not missed.
             watching = self._runtime.watch.watching(self._session_id, self._session_ended)
             self._watching.enter_context(watching)
-            if await sessions.viewer_of_session(self._runtime.database, self._session_id) is None:
+            if await self._viewer(self._session_id) is None:
                 raise ClosedError(Close.TOKEN_REFUSED)
         await self._send({"type": "connection_ack"})
 
@@ -365,11 +365,15 @@ class Socket:
             keep_document(self._runtime, wanted, last)
             account(self._runtime, context, last, time.perf_counter() - began)
 
+    async def _viewer(self, session_id: UUID) -> Viewer | None:
+        async with patience(self._runtime.settings.operation_seconds):
+            return await sessions.viewer_of_session(self._runtime.database, session_id)
+
     async def _context(self) -> Context:
         """Return a context with the viewer as of now. Raises `ClosedError` when the session has ended."""
         viewer = None
         if self._session_id is not None:
-            viewer = await sessions.viewer_of_session(self._runtime.database, self._session_id)
+            viewer = await self._viewer(self._session_id)
             if viewer is None:
                 raise ClosedError(Close.SESSION_ENDED)
         asking = Request(

@@ -25,7 +25,7 @@ from models.mailbox_passwords import NewPassword
 from models.tables import Mailbox
 from tests import storage
 from tests.mail.deployed import START_SECONDS, MailHost, mail_host
-from tests.server.test_outage import Cable
+from tests.server.cable import Cable
 from tests.surroundings import SEALS
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
