@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 
 import idna
 
+from mail.client_setup import profile as apple
+from mail.client_setup.qr import qr_png, thunderbird_account
+from mail.client_setup.settings import client_settings
 from mail.letters.letter import LetterError
 from mail.letters.rendering import render
 from mail.sender import headers as addresses
@@ -29,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from email.message import Message
 
+    from mail.client_setup.settings import ClientSettings
     from mail.letters.letter import Letter
     from mail.letters.rendering import Rendered
 
 PICTURE_TYPE = "image/png"
-PROFILE_TYPE = "application/x-apple-aspen-config"
 _LINE_BYTES = 998
 """RFC 5322, section 2.1.1, without CRLF."""
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
@@ -52,19 +55,23 @@ class _Part:
     file_name: str | None = None
 
 
-def compose(letter: Letter, profile: bytes | None = None, picture: bytes | None = None) -> bytes:
+def compose(letter: Letter, profile: bytes | None = None) -> bytes:
     """Return the message of a letter, with CRLF.
 
-    `profile` is an Apple configuration profile to attach, `picture` a PNG of the QR code for Thunderbird on a phone. The same
+    `profile` is the Apple configuration profile to attach where it is signed; without it one is that nobody signed. The same
     letter gives other boundaries each time, so bytes that may be sent again are kept. An address whose local part is not ASCII
     makes it a message that needs SMTPUTF8 (RFC 6531). Raises `LetterError`.
     """
     letter.check()
-    to, sender = _wire_address(letter.to), _wire_address(letter.sender)
+    to, sender = wire_address(letter.to), wire_address(letter.sender)
     if not _ID.fullmatch(letter.message_id):
         raise LetterError("the Message-ID is none")
+    settings = client_settings(letter.servers, letter.address)
+    if profile is None:
+        profile = apple.profile(settings, letter.public_url, name=letter.email_name)
+    picture = _picture(settings, letter.email_name)
     content_id = None if picture is None else f"qr.{letter.message_id[1:-1]}"
-    said = render(letter, content_id, has_profile=profile is not None)
+    said = render(letter, content_id)
     if "=?" in said.subject or "?=" in said.subject:
         raise LetterError("what looks like an encoded word in the subject")
     name = _name(letter.agency)
@@ -94,7 +101,7 @@ def compose(letter: Letter, profile: bytes | None = None, picture: bytes | None 
 def _fill(
     message: EmailMessage,
     said: Rendered,
-    profile: tuple[bytes | None, str],
+    profile: tuple[bytes, str],
     picture: tuple[bytes | None, str | None],
 ) -> list[_Part]:
     """Put the bodies, the picture and the profile into a message; return its parts in their order."""
@@ -106,11 +113,18 @@ def _fill(
         assert isinstance(html, EmailMessage)  # noqa: S101 (put there above)
         html.add_related(picture[0], "image", "png", cid=f"<{picture[1]}>", disposition="inline")
         parts.append(_Part(PICTURE_TYPE, picture[0]))
-    if profile[0] is not None:
-        maintype, _, subtype = PROFILE_TYPE.partition("/")
-        message.add_attachment(profile[0], maintype=maintype, subtype=subtype, filename=profile[1])
-        parts.append(_Part(PROFILE_TYPE, profile[0], profile[1]))
+    maintype, _, subtype = apple.MEDIA_TYPE.partition("/")
+    message.add_attachment(profile[0], maintype=maintype, subtype=subtype, filename=profile[1])
+    parts.append(_Part(apple.MEDIA_TYPE, *profile))
     return parts
+
+
+def _picture(settings: ClientSettings, name: str | None) -> bytes | None:
+    """Return the QR code that adds the account to Thunderbird on a phone; None where its format can't say it."""
+    try:
+        return qr_png(thunderbird_account(settings, name=name))
+    except ValueError:
+        return None
 
 
 def _name(agency: str) -> str:
@@ -119,7 +133,7 @@ def _name(agency: str) -> str:
     return "" if names.problem(name) else name
 
 
-def _wire_address(address: str) -> str:
+def wire_address(address: str) -> str:
     """Return an address with its domain in ASCII. Whether it is one was asked where it came in; this is about syntax."""
     local, _, domain = address.rpartition("@")
     try:

@@ -44,7 +44,7 @@ class Rendered:
         return f"Rendered({self.language})"
 
 
-def render(letter: Letter, picture: str | None = None, *, has_profile: bool = False) -> Rendered:
+def render(letter: Letter, picture: str | None) -> Rendered:
     """Return what a letter says, in its reader's language; `picture` is the Content-ID of the QR code."""
     language = languages.choose(letter.language)
     values = {
@@ -60,7 +60,6 @@ def render(letter: Letter, picture: str | None = None, *, has_profile: bool = Fa
         "language": language,
         "servers": [(name, _said(language, server)) for name, server in named.items()],
         "picture": picture,
-        "profile": has_profile,
     }
     text = _TEXT.render(
         context, say=partial(language.text, **values), heading=lambda key: _underlined(language.text(key))

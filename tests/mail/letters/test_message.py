@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 import unicodedata
+from dataclasses import replace
 from email import policy
 from email.message import EmailMessage
 from email.utils import parseaddr
@@ -14,10 +15,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mail.client_setup.profile import profile
+from mail.client_setup.qr import qr_png, thunderbird_account
+from mail.client_setup.settings import client_settings
 from mail.letters import LetterError, compose
 from tests.mail.letters.letters import PASSWORD, TOKEN, letter, with_password
 
-PICTURE = b"\x89PNG\r\n\x1a\n\0"
 HEADERS = {
     "MIME-Version",
     "Content-Type",
@@ -46,8 +49,8 @@ def body(message: EmailMessage, kind: str) -> str:
 
 
 def test_a_letter_has_its_headers_a_text_an_html_and_the_profile() -> None:
-    profile = b"<plist>\r\n\n\0\xff</plist>"
-    raw = compose(letter(), profile)
+    signed = b"<plist>\r\n\n\0\xff</plist>"
+    raw = compose(letter(), signed)
     message = read(raw)
 
     assert set(message.keys()) == HEADERS
@@ -64,15 +67,16 @@ def test_a_letter_has_its_headers_a_text_an_html_and_the_profile() -> None:
     [attached] = message.iter_attachments()
     assert attached.get_content_type() == "application/x-apple-aspen-config"
     assert attached.get_filename() == "anna@nordlicht.example.mobileconfig"
-    assert attached.get_payload(decode=True) == profile
+    assert attached.get_payload(decode=True) == signed
     assert raw.isascii()
     assert all(len(line) <= 78 for line in raw.split(b"\r\n"))
 
 
-def test_the_qr_code_is_a_picture_in_the_html_and_without_it_nobody_is_told_to_scan() -> None:
-    with_it, without = read(compose(letter(), b"<plist/>", PICTURE)), read(compose(letter()))
+def test_a_letter_sets_up_a_phone_by_a_qr_code_and_by_a_profile() -> None:
+    message = read(compose(letter()))
+    settings = client_settings(letter().servers, "anna@nordlicht.example")
 
-    assert [part.get_content_type() for part in with_it.walk()] == [
+    assert [part.get_content_type() for part in message.walk()] == [
         "multipart/mixed",
         "multipart/alternative",
         "text/plain",
@@ -81,17 +85,24 @@ def test_the_qr_code_is_a_picture_in_the_html_and_without_it_nobody_is_told_to_s
         "image/png",
         "application/x-apple-aspen-config",
     ]
-    [picture] = [part for part in with_it.walk() if part.get_content_type() == "image/png"]
-    assert picture.get_payload(decode=True) == PICTURE
+    [picture] = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert picture.get_payload(decode=True) == qr_png(thunderbird_account(settings, name="Anna Petersen"))
     assert picture["Content-ID"] == "<qr.2f7c@crm.example>"
     assert picture.get_content_disposition() == "inline"
-    assert 'src="cid:qr.2f7c@crm.example"' in body(with_it, "html")
-    assert "Öffnen Sie den Anhang" in body(with_it, "html")
-    assert "Öffnen Sie den Anhang" in body(with_it, "plain")
-    for kind in ("html", "plain"):
-        assert "cid:" not in body(without, kind)
-        assert "scannen" not in body(without, kind)
-        assert "Anhang" not in body(without, kind)
+    assert 'src="cid:qr.2f7c@crm.example"' in body(message, "html")
+    [attached] = message.iter_attachments()
+    assert attached.get_payload(decode=True) == profile(settings, "https://crm.example", name="Anna Petersen")
+
+
+def test_a_host_that_the_code_can_not_name_gives_a_letter_without_it() -> None:
+    servers = letter().servers
+    message = read(
+        compose(letter(servers=replace(servers, imap=replace(servers.imap, host="imap.bücher.example"))))
+    )
+
+    assert "image/png" not in [part.get_content_type() for part in message.walk()]
+    assert "scannen" not in body(message, "html")
+    assert "cid:" not in body(message, "html")
 
 
 def test_the_html_loads_nothing_runs_nothing_and_leads_to_the_link_alone() -> None:
@@ -99,8 +110,11 @@ def test_the_html_loads_nothing_runs_nothing_and_leads_to_the_link_alone() -> No
         read(compose(letter(requested_by="<img src=//x.example>", agency="<script>x</script>"))), "html"
     )
 
-    assert re.findall(r"(?:src|href|action|background)=\"([^\"]*)\"", html) == [letter().link]
-    assert not re.search(r"<(?:script|img|link|style|form|iframe)|url\(|@import", html)
+    assert re.findall(r"(?:src|href|action|background)=\"([^\"]*)\"", html) == [
+        letter().link,
+        "cid:qr.2f7c@crm.example",
+    ]
+    assert not re.search(r"<(?:script|link|style|form|iframe)|url\(|@import", html)
 
 
 def test_a_letter_carries_the_password_only_where_it_is_given_one() -> None:
