@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from models import attempts, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from models.database import Statements, Unit
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
-_NO_SESSION = UUID(int=0)
+_NO_SESSION = _NO_AGENCY = UUID(int=0)
 _VIEWER = "u.id, u.agency_id, u.login, u.role, u.activity_read_level, u.agents_log_read_level"
 _LIVES = "s.ended_at IS NULL AND s.expires_at > $2 AND u.state = 'ACTIVE'"
 
@@ -28,6 +28,22 @@ async def viewer(database: Statements, session_id: UUID) -> Row | None:
         session_id,
         clock.now(),
     )
+
+
+def still(session_id: UUID, known: Sequence[Any], first: int) -> tuple[str, list[Any]]:
+    """Return the condition that `viewer` would give the same again, and its parameters, of which the first has this number.
+
+    `known` is what it gave, in the order of its columns.
+    """
+    user_id, agency_id, *others = known
+    condition = (
+        "EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id "
+        f"WHERE s.id = ${first} AND s.ended_at IS NULL AND s.expires_at > ${first + 1} AND u.state = 'ACTIVE' "
+        f"AND u.id = ${first + 2} AND coalesce(u.agency_id, '{_NO_AGENCY}'::uuid) = ${first + 3} "
+        f"AND u.login = ${first + 4} AND u.role = ${first + 5} "
+        f"AND u.activity_read_level = ${first + 6} AND u.agents_log_read_level = ${first + 7})"
+    )
+    return condition, [session_id, clock.now(), user_id, agency_id or _NO_AGENCY, *others]
 
 
 async def living(database: Statements, session_ids: list[UUID]) -> set[UUID]:

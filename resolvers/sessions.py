@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 REPEAT = timedelta(seconds=30)
 """How long a refresh token that was used may be used again: the answer may have been lost. So far the clock may go back, too."""
 NEW_PASSWORD = ["newPassword"]
+REFUSED = "The token does not hold: refresh the session or sign in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def viewer_of_token(database: Database, services: Services, token: str) ->
     session_id = services.tokens.read_access(token)
     viewer = None if session_id is None else await viewer_of_session(database, session_id)
     if viewer is None:
-        raise UnauthenticatedError("The token does not hold: refresh the session or sign in again.")
+        raise UnauthenticatedError(REFUSED)
     return viewer
 
 

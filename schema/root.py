@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import strawberry
+from graphql import OperationType as Kind
+from graphql import get_operation_ast
 from strawberry.schema.config import StrawberryConfig
 
 from execution.compiled import Compiled, Compiling, execute
@@ -120,6 +122,13 @@ class Schema(strawberry.Schema):
         Nothing is logged but crashes, and of these no message and no value.
         """
         errors[:] = [presented(error) for error in errors]
+
+
+def reads(schema: strawberry.Schema, text: str | None, name: str | None) -> bool:
+    """Whether it is known already that this is a valid query, which changes nothing."""
+    known = schema.documents.known(text or "") if isinstance(schema, Schema) else None
+    operation = None if known is None else get_operation_ast(known.parsed, name)
+    return operation is not None and operation.operation is Kind.QUERY
 
 
 schema = Schema(

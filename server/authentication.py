@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from uuid import UUID
+
 from starlette.requests import HTTPConnection
 
 from resolvers import sessions
-from resolvers.errors import ErrorCode, UnauthenticatedError
+from resolvers.errors import ErrorCode
 from resolvers.request import Viewer
 from schema.context import CookieJar
 from server.answers import RefusedError
@@ -24,13 +27,34 @@ class TokenRefusedError(RefusedError):
         self.by_cookie = by_cookie
 
 
-async def authenticate(
-    connection: HTTPConnection, runtime: Runtime, cookies: SessionCookies, origin: Origin
-) -> tuple[Viewer | None, CookieJar | None]:
-    """Return the viewer, None without a token, and the cookies that the request may use.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a token says that holds by itself: which session it is of. Whether that lives, and who it is, is to be asked."""
 
-    A header comes before cookies. Raises `TokenRefusedError` for a token that does not hold, `RefusedError` (403) where a foreign
-    page has the browser send cookies.
+    runtime: Runtime
+    session_id: UUID
+    by_cookie: bool
+
+    def last_viewer(self) -> Viewer | None:
+        """Return who it was when this process asked last."""
+        return self.runtime.viewers.last(self.session_id)
+
+    async def viewer(self) -> Viewer:
+        """Return who it is now. Raises `TokenRefusedError` where the session has ended or the user may not come in."""
+        viewer = await sessions.viewer_of_session(self.runtime.database, self.session_id)
+        self.runtime.viewers.keep(self.session_id, viewer)
+        if viewer is None:
+            raise TokenRefusedError(sessions.REFUSED, by_cookie=self.by_cookie)
+        return viewer
+
+
+def authenticate(
+    connection: HTTPConnection, runtime: Runtime, cookies: SessionCookies, origin: Origin
+) -> tuple[Claim | None, CookieJar | None]:
+    """Return what the request's token says, None without one, and the cookies that the request may use.
+
+    A header comes before cookies. Raises `TokenRefusedError` for a token that does not hold by itself, `RefusedError` (403) where
+    a foreign page has the browser send cookies.
     """
     header = connection.headers.get("authorization")
     sent = connection.cookies
@@ -41,18 +65,17 @@ async def authenticate(
     else:
         jar = CookieJar(sent.get(cookies.refresh), signs_in=header is None and cookies.access in sent)
     if header is not None:
-        return await viewer_of(runtime, bearer_token(header)), jar
+        return _claim(runtime, bearer_token(header), by_cookie=False), jar
     if jar is not None and jar.signs_in:
-        return await viewer_of(runtime, sent[cookies.access], by_cookie=True), jar
+        return _claim(runtime, sent[cookies.access], by_cookie=True), jar
     return None, jar
 
 
-async def viewer_of(runtime: Runtime, token: str, *, by_cookie: bool = False) -> Viewer:
-    """Return whom a token signs in. Raises `TokenRefusedError`."""
-    try:
-        return await sessions.viewer_of_token(runtime.database, runtime.services, token)
-    except UnauthenticatedError as error:
-        raise TokenRefusedError(error.message, by_cookie=by_cookie) from error
+def _claim(runtime: Runtime, token: str, *, by_cookie: bool) -> Claim:
+    session_id = runtime.services.tokens.read_access(token)
+    if session_id is None:
+        raise TokenRefusedError(sessions.REFUSED, by_cookie=by_cookie)
+    return Claim(runtime, session_id, by_cookie)
 
 
 def bearer_token(header: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from strawberry.types.graphql import OperationType
 from execution.persisted import MismatchError, NotFoundError, NotTrustedError
 from resolvers import batches
 from schema.context import Context
-from schema.failures import presented
+from schema.failures import TIMED_OUT, presented
 from server.answers import BAD_REQUEST, RefusedError
 from server.bodies import Asked
 from server.deadline import TimedOutError, deadline
@@ -65,17 +65,41 @@ def keep_document(runtime: Runtime, asked: Asked, done: Executed) -> None:
         runtime.persisted.keep(asked.query, asked.document_hash)
 
 
-async def execute(runtime: Runtime, asked: Asked, context: Context) -> Executed:
-    """Execute a query or a mutation. What goes wrong is in the body; only being cancelled is raised."""
+async def execute(
+    runtime: Runtime,
+    asked: Asked,
+    context: Context,
+    renewed: Callable[[], Awaitable[Context | None]] | None = None,
+) -> Executed:
+    """Execute a query or a mutation. What goes wrong is in the body; only being cancelled is raised, and what `renewed` raises.
+
+    `renewed` says, when a query was executed, in which context it has to be executed instead, None where the first was right.
+    What came of a wrong one is told to nobody, nor is it counted.
+    """
     began = time.perf_counter()
-    done = Executed({}, [GONE], refused=False)
+    gone = Executed({}, [GONE], refused=False)
+    done: Executed | None = gone
     try:
         done = await _executed(runtime, asked, context)
+        if renewed is not None and not _timed_out(done):
+            first, done = done, None
+            right = await renewed()
+            done = first
+            if right is not None:
+                batches.stop(context.request)
+                context, done = right, gone
+                done = await _executed(runtime, asked, right)
     finally:
         batches.stop(context.request)
-        keep_document(runtime, asked, done)
-        account(runtime, context, done, time.perf_counter() - began)
+        if done is not None:
+            keep_document(runtime, asked, done)
+            account(runtime, context, done, time.perf_counter() - began)
     return done
+
+
+def _timed_out(done: Executed) -> bool:
+    """Whether an answer says that alone: to anybody, since it holds nothing else."""
+    return done.refused and done.codes == [TIMED_OUT]
 
 
 async def _executed(runtime: Runtime, asked: Asked, context: Context) -> Executed:

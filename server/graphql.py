@@ -15,11 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from execution.limits import LIMIT_EXCEEDED
-from models.database import DatabaseUnavailableError
+from models.database import Database, DatabaseUnavailableError
 from resolvers.request import Request as Asking
 from resolvers.request import Viewer
+from resolvers.riding import Riding
 from schema.context import Context, CookieJar
 from schema.failures import TIMED_OUT, UNAVAILABLE
+from schema.root import reads
 from server.answers import (
     BAD_REQUEST,
     GRAPHQL,
@@ -31,11 +33,11 @@ from server.answers import (
     respond,
     wants_page,
 )
-from server.authentication import TokenRefusedError, authenticate
-from server.bodies import asked, parse, read_body
+from server.authentication import Claim, TokenRefusedError, authenticate
+from server.bodies import Asked, asked, parse, read_body
 from server.cookies import SessionCookies
 from server.deadline import patience, unless_gone
-from server.execution import execute, with_document
+from server.execution import Executed, execute, with_document
 from server.origins import Origin, allow_origin, origin_of, preflight_headers
 from server.playground import playground_page
 from server.runtime import Runtime
@@ -96,11 +98,9 @@ class GraphQLOverHttp:
 
     async def _operation(self, request: Request, origin: Origin, kind: str) -> Response:
         wanted = with_document(self._runtime, asked(parse(await read_body(request))))
+        claim, jar = authenticate(request, self._runtime, self._cookies, origin)
         async with unless_gone(request):
-            async with patience(self._settings.operation_seconds):
-                viewer, jar = await authenticate(request, self._runtime, self._cookies, origin)
-            context = self._context(request, viewer, jar)
-            done = await execute(self._runtime, wanted, context)
+            done = await self._executed(request, wanted, claim, jar)
         status, headers = 200, {}
         if UNAVAILABLE in done.codes:
             status, headers = 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -113,18 +113,31 @@ class GraphQLOverHttp:
             self._cookies.write(response, jar)
         return response
 
-    def _context(self, request: Request, viewer: Viewer | None, jar: CookieJar | None) -> Context:
-        return Context(
-            Asking(
-                database=self._runtime.database,
-                services=self._runtime.services,
-                viewer=viewer,
-                remote_address=remote_address(request),
-            ),
-            cookies=jar,
-            introspection=self._settings.introspection,
-            limits=self._settings.limits,
-        )
+    async def _executed(
+        self, request: Request, wanted: Asked, claim: Claim | None, jar: CookieJar | None
+    ) -> Executed:
+        """Execute what is wanted for whom the claim is of; a query asks who that is with its first statement."""
+        database = self._runtime.database
+
+        def context(viewer: Viewer | None, database: Database = database) -> Context:
+            asking = Asking(database, self._runtime.services, viewer, remote_address(request))
+            settings = self._settings
+            return Context(asking, cookies=jar, introspection=settings.introspection, limits=settings.limits)
+
+        if claim is None:
+            return await execute(self._runtime, wanted, context(None))
+        known = claim.last_viewer()
+        if known is None or not reads(self._runtime.schema, wanted.query, wanted.operation_name):
+            async with patience(self._settings.operation_seconds):
+                viewer = await claim.viewer()
+            return await execute(self._runtime, wanted, context(viewer))
+        riding = Riding(database, known)
+
+        async def renewed() -> Context | None:
+            async with patience(self._settings.operation_seconds):
+                return None if await riding.holds() else context(await claim.viewer())
+
+        return await execute(self._runtime, wanted, context(known, riding), renewed)
 
 
 def _posted() -> RefusedError:

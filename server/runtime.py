@@ -14,6 +14,7 @@ from models.database import Database, DatabaseUnavailableError
 from models.seals import Seals
 from resolvers.events import events_of
 from resolvers.hashing import Hasher
+from resolvers.riding import Viewers
 from resolvers.services import Services
 from resolvers.tokens import Tokens
 from schema.root import compiled
@@ -34,6 +35,7 @@ class Runtime:
         self.metrics.watch_executions(compiled.counts)
         self.services = services_of(settings, self.metrics)
         self.watch = SessionWatch(self.services.events)
+        self.viewers = Viewers()
         self._database: Database | None = None
 
     @property
