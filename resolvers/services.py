@@ -11,6 +11,7 @@ from resolvers.listeners import Listeners
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mail.client_setup.signing import Signing
     from mail.endings import Endings
     from mail.servers import MailServers
     from models.seals import Seals
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Services:
     """One of each for a server process.
 
-    `count_sign_in` is told what each attempt to sign in was answered; `lanes` are those of attempts to tell a password.
+    `count_sign_in` is told what each attempt to sign in was answered; `profile_signing` signs configuration profiles where a
+    certificate is set; `lanes` are those of attempts to tell a password.
     """
 
     hasher: Hasher
@@ -35,3 +37,4 @@ class Services:
     count_sign_in: Callable[[str], None] = lambda _: None
     lanes: Lanes = field(default_factory=lambda: Lanes(at_once=4, most=200))
     listeners: Listeners = field(default_factory=Listeners)
+    profile_signing: Signing | None = None

@@ -11,6 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 from strawberry import Schema
 
 from schema import schema as postfach
+from server.client_setup import client_setup_routes
 from server.graphql import GraphQLOverHttp
 from server.health import health_routes
 from server.logs import silence
@@ -36,6 +37,7 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
             Route("/graphql", GraphQLOverHttp(runtime)),
             WebSocketRoute("/graphql", GraphQLOverWebSocket(runtime)),
             *health_routes(runtime),
+            *client_setup_routes(runtime),
             runtime.metrics.route(),
             *([playground_assets()] if settings.graphiql else []),
         ],

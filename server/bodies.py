@@ -41,16 +41,21 @@ async def read_body(request: Request) -> bytes:
         raise RefusedError(415, BAD_REQUEST, f"A request is {JSON}; charset=utf-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise RefusedError(415, BAD_REQUEST, "A request is not compressed.")
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > LARGEST_BYTES:
-        raise _too_large()
+    return await read_bytes(request, LARGEST_BYTES)
+
+
+async def read_bytes(request: Request, most: int) -> bytes:
+    """Return the body, whatever it is. Raises `RefusedError`: 413 when it has more than `most` bytes, 408 when it is slow."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        raise _too_large(most)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST_BYTES:
-                    raise _too_large()
+                if len(body) > most:
+                    raise _too_large(most)
     except TimeoutError as error:
         message = f"A request is sent within {BODY_SECONDS} seconds."
         raise RefusedError(408, BAD_REQUEST, message, {"Connection": "close"}) from error
@@ -110,5 +115,5 @@ def _bad(message: str) -> RefusedError:
     return RefusedError(400, BAD_REQUEST, message)
 
 
-def _too_large() -> RefusedError:
-    return RefusedError(413, BAD_REQUEST, f"A request has at most {LARGEST_BYTES} bytes.")
+def _too_large(most: int) -> RefusedError:
+    return RefusedError(413, BAD_REQUEST, f"A request has at most {most} bytes.")

@@ -78,5 +78,6 @@ def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:
             doveadm_at(settings.doveadm_url, settings.doveadm_key),
             *(() if metrics is None else (metrics.open_session_endings.set,)),
         ),
+        profile_signing=settings.profile_signing,
         count_sign_in=(lambda _: None) if metrics is None else metrics.count_sign_in,
     )

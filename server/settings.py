@@ -18,6 +18,7 @@ from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from execution.limits import Limits
+from mail.client_setup.signing import Signing, SigningError
 from mail.servers import MailServer, MailServers
 from models.database import DatabaseUrl
 from models.keys import KeyRing
@@ -47,6 +48,8 @@ NAMES = (
     "IMAP",
     "POP3",
     "SUBMISSION",
+    "PROFILE_CERTIFICATE_FILE",
+    "PROFILE_KEY_FILE",
     "DOVEADM_URL",
     "DOVEADM_KEY",
     "LMTP_LISTEN",
@@ -93,6 +96,7 @@ class Settings:
     imap: MailServer
     pop3: MailServer
     submission: MailServer
+    profile_signing: Signing | None
     doveadm_url: str | None
     doveadm_key: str | None = field(repr=False)
     log_format: Literal["text", "json"]
@@ -146,6 +150,20 @@ class DatabaseSettings:
         return _Reader(os.environ if environ is None else environ).database_settings()
 
 
+@dataclass(frozen=True)
+class PublicSettings:
+    """What mail programs are told, and where the database is: no key is read, and none is made."""
+
+    database_url: DatabaseUrl
+    public_url: str
+    servers: MailServers
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> PublicSettings:
+        """Read them; raises `SettingsError`."""
+        return _Reader(os.environ if environ is None else environ).public_settings()
+
+
 class _Reader:
     """Reads one setting after the other and collects what is wrong."""
 
@@ -163,12 +181,12 @@ class _Reader:
         """Return the settings, complete; the keys are made last, when nothing is wrong."""
         read = self._read
         data_dir, database_url = self._database()
-        public_url = read("PUBLIC_URL", values.http_url, "http://127.0.0.1:8000")
+        public_url, servers = self._public()
         host = urlsplit(public_url).hostname or ""
-        guessed = _guessed_servers(public_url)
         minutes = read("ACCESS_TOKEN_MINUTES", values.whole_number(MINUTES), 15)
         days = read("REFRESH_TOKEN_DAYS", values.whole_number(DAYS), 30)
         self._both("DOVEADM_URL", "DOVEADM_KEY")
+        self._both("PROFILE_CERTIFICATE_FILE", "PROFILE_KEY_FILE")
         only_trusted = read("ONLY_TRUSTED", values.switch, default=False)
         if only_trusted and "TRUSTED_DOCUMENTS" not in self.texts:
             self._refuse("TRUSTED_DOCUMENTS", f"expected beside {PREFIX}ONLY_TRUSTED")
@@ -186,9 +204,10 @@ class _Reader:
             smtp=read("SMTP_URL", values.smtp_url, None),
             smtp_from=read("SMTP_FROM", values.email_address, f"postfach@{host}"),
             outbox_page=read("OUTBOX_PAGE", values.switch, default=False),
-            imap=read("IMAP", values.mail_server, guessed[0]),
-            pop3=read("POP3", values.mail_server, guessed[1]),
-            submission=read("SUBMISSION", values.mail_server, guessed[2]),
+            imap=servers.imap,
+            pop3=servers.pop3,
+            submission=servers.submission,
+            profile_signing=self._profile_signing(),
             doveadm_url=read("DOVEADM_URL", values.http_url, None),
             doveadm_key=read("DOVEADM_KEY", values.header_value, None),
             log_format=read("LOG_FORMAT", values.log_format, _log_format()),
@@ -220,6 +239,21 @@ class _Reader:
             raise SettingsError(self.problems)
         return found
 
+    def public_settings(self) -> PublicSettings:
+        """Return what mail programs are told and where the database is."""
+        found = PublicSettings(self._database()[1], *self._public())
+        if self.problems:
+            raise SettingsError(self.problems)
+        return found
+
+    def _public(self) -> tuple[str, MailServers]:
+        public_url = self._read("PUBLIC_URL", values.http_url, "http://127.0.0.1:8000")
+        names = ("IMAP", "POP3", "SUBMISSION")
+        guessed = zip(names, _guessed_servers(public_url), strict=True)
+        return public_url, MailServers(
+            *[self._read(name, values.mail_server, each) for name, each in guessed]
+        )
+
     def _database(self) -> tuple[Path, DatabaseUrl]:
         data_dir = self._read("DATA_DIR", values.folder, Path("var").absolute())
         embedded = DatabaseUrl("sqlite", path=str(data_dir / "postfach.sqlite3"))
@@ -231,6 +265,18 @@ class _Reader:
         if there:
             for name in set(names) - set(there):
                 self._refuse(name, f"expected beside {PREFIX}{there[0]}")
+
+    def _profile_signing(self) -> Signing | None:
+        """Read what signs configuration profiles; None when it is not set, or not right."""
+        names = ("PROFILE_CERTIFICATE_FILE", "PROFILE_KEY_FILE")
+        files = [Path(self.texts[name]).absolute() for name in names if name in self.texts]
+        if len(files) < len(names):
+            return None
+        try:
+            return Signing(*files)
+        except SigningError as error:
+            self._refuse(names[error.is_of_key], f"expected {error.expected}")
+            return None
 
     def _ring(self, name: str, *, required: bool) -> KeyRing | None:
         """Read a key ring from its setting or from its file; None when neither is there and right."""

@@ -24,7 +24,15 @@ log = logging.getLogger("postfach.mail")
 
 
 class SigningError(Exception):
-    """Nothing can be signed with these files. The text says why, and nothing of the key."""
+    """Nothing can be signed with these files. The text says what was expected of which, and nothing of the key.
+
+    `is_of_key` says whether the key's file is at fault.
+    """
+
+    def __init__(self, file: Path, expected: str, *, is_of_key: bool) -> None:
+        super().__init__(f"{file}: expected {expected}")
+        self.expected = expected
+        self.is_of_key = is_of_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +66,19 @@ def read_signer(certificate_file: Path, key_file: Path) -> Signer:
     try:
         certificate, *others = x509.load_pem_x509_certificates(certificate_file.read_bytes())
     except (OSError, ValueError) as error:
-        raise SigningError("no readable file with certificates in PEM") from error
+        raise SigningError(
+            certificate_file, "a readable file with certificates in PEM", is_of_key=False
+        ) from error
     try:
         key = load_pem_private_key(key_file.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
-        raise SigningError("no readable file with a private key in PEM, without a password") from error
+        raise SigningError(
+            key_file, "a readable file with a private key in PEM, without a password", is_of_key=True
+        ) from error
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        raise SigningError("the private key is neither RSA nor of an elliptic curve")
+        raise SigningError(key_file, "a private key of RSA or of an elliptic curve", is_of_key=True)
     if key.public_key() != certificate.public_key():
-        raise SigningError("the private key is not that of the first certificate")
+        raise SigningError(key_file, "the private key of the first certificate", is_of_key=True)
     return Signer(key, certificate, tuple(others))
 
 
@@ -88,6 +100,10 @@ class Signing:
             except SigningError as error:
                 log.warning("profiles are signed with the certificate from before: %s", error)
         return self._signer
+
+    def sign(self, content: bytes) -> bytes:
+        """Sign with the newest good one."""
+        return self.signer().sign(content)
 
     def _look(self) -> tuple[tuple[int, int] | None, ...]:
         found: list[tuple[int, int] | None] = []

@@ -18,6 +18,7 @@ import asyncpg
 from tortoise.exceptions import OperationalError
 
 from mail.doveadm import DoveadmError, doveadm_at
+from models import clock
 from models.database import UNAVAILABLE, Database, DatabaseUnavailableError, Unit
 from models.sealed import SealedError, check_keys
 from server.key_files import FILES
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace, settings: None) -> int:  # noqa: ARG001 (
 async def _problems(settings: Settings) -> list[str]:
     return [
         *_key_problems(settings),
+        *_certificate_problems(settings),
         *[problem async for problem in _database_problems(settings)],
         *[problem async for problem in _server_problems(settings)],
     ]
@@ -65,6 +67,16 @@ def _key_problems(settings: Settings) -> list[str]:
             if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 found.append(f"{file}: others on this machine can read the keys, expected mode 0600")
     return found
+
+
+def _certificate_problems(settings: Settings) -> list[str]:
+    """Look whether devices would believe what signs their profiles."""
+    if settings.profile_signing is None:
+        return []
+    expires_at = settings.profile_signing.signer().expires_at
+    if expires_at > clock.now():
+        return []
+    return [f"{PREFIX}PROFILE_CERTIFICATE_FILE: the certificate has run out on {expires_at:%Y-%m-%d}"]
 
 
 async def _database_problems(settings: Settings) -> AsyncIterator[str]:

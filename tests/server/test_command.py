@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from tests import command, peers
 from tests.client import SignInRefusedError, connected
 from tests.databases import fresh_database, settings_environment
+from tests.mail.client_setup.certificates import chain
 from tests.server.doors import SIGN_IN, stored_hash
 from tests.stream import stream
 
@@ -435,6 +437,17 @@ def test_what_is_wrong_with_a_set_up_is_told(on_sqlite: dict[str, str], tmp_path
         "POSTFACH_X: unknown, expected a name that docs/operating.md lists",
         "POSTFACH_GRAPHIQL: expected on or off",
     ]
+    for days, told in (
+        (30, []),
+        (-1, ["POSTFACH_PROFILE_CERTIFICATE_FILE: the certificate has run out on "]),
+    ):
+        files = chain(tmp_path, days=days)
+        certificate = {
+            "POSTFACH_PROFILE_CERTIFICATE_FILE": str(files.certificates),
+            "POSTFACH_PROFILE_KEY_FILE": str(files.key),
+        }
+        *problems, _ = check({**on_sqlite, **certificate})
+        assert [re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2}$", "", each) for each in problems] == told
     made = {name: text for name, text in on_sqlite.items() if not name.endswith("_KEYS")}
     command.run_well(made, "import", "-")
     keys = tmp_path / "data" / "token.keys"

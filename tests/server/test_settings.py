@@ -9,13 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from execution.limits import NAMES, Limits
 from execution.persisted import sha256
 from mail.servers import MailServer
 from server.setting_values import SmtpServer
-from server.settings import Settings, SettingsError
+from server.settings import PublicSettings, Settings, SettingsError
 from tests.databases import key_ring
+from tests.mail.client_setup.certificates import chain
 
 POSTGRESQL = "postgresql://ada:s3cret%2F@db.example:5433/postfach"
 ORIGINS = "origins SCHEME://HOST[:PORT], separated by commas, without a path or a wildcard"
@@ -67,6 +69,7 @@ def test_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.imap == MailServer("imap.127.0.0.1", 993, "tls")
     assert settings.pop3 == MailServer("pop3.127.0.0.1", 995, "tls")
     assert settings.submission == MailServer("smtp.127.0.0.1", 465, "tls")
+    assert settings.profile_signing is None
     assert (settings.doveadm_url, settings.doveadm_key) == (None, None)
     # Tests have no terminal.
     assert settings.log_format == "json"
@@ -82,6 +85,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     sealing, token = key_ring("new", "old"), key_ring("t")
     trusted = tmp_path / "documents.json"
     trusted.write_text(json.dumps({sha256("{ a }"): "{ a }"}))
+    signing = chain(tmp_path)
     settings = load(
         tmp_path,
         DATABASE_URL=POSTGRESQL,
@@ -97,6 +101,8 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         IMAP="Mail.example:143:starttls",
         POP3="mail.example:995:tls",
         SUBMISSION="mail.example:587:starttls",
+        PROFILE_CERTIFICATE_FILE=str(signing.certificates),
+        PROFILE_KEY_FILE=str(signing.key),
         DOVEADM_URL="http://127.0.0.1:8080/doveadm/v1",
         DOVEADM_KEY="k3y",
         LOG_FORMAT="text",
@@ -130,6 +136,10 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert settings.imap == MailServer("mail.example", 143, "starttls")
     assert settings.pop3 == MailServer("mail.example", 995, "tls")
     assert settings.submission == MailServer("mail.example", 587, "starttls")
+    assert settings.profile_signing is not None
+    assert settings.profile_signing.signer().certificate.public_bytes(Encoding.PEM) in (
+        signing.certificates.read_bytes()
+    )
     assert settings.doveadm_url == "http://127.0.0.1:8080/doveadm/v1"
     assert settings.doveadm_key == "k3y"
     assert (settings.log_format, settings.graphiql, settings.introspection) == ("text", False, False)
@@ -162,6 +172,36 @@ def test_what_goes_with_trusted_documents_alone(tmp_path: Path) -> None:
         "POSTFACH_TRUSTED_DOCUMENTS: expected beside POSTFACH_ONLY_TRUSTED",
         "POSTFACH_GRAPHIQL: expected off beside POSTFACH_ONLY_TRUSTED",
     ]
+
+
+def test_what_signs_profiles_goes_together_and_fits(tmp_path: Path) -> None:
+    files = chain(tmp_path)
+    certificates, key = str(files.certificates), str(files.key)
+    assert problems(tmp_path, PROFILE_KEY_FILE=key) == [
+        "POSTFACH_PROFILE_CERTIFICATE_FILE: expected beside POSTFACH_PROFILE_KEY_FILE"
+    ]
+    assert problems(tmp_path, PROFILE_CERTIFICATE_FILE=key, PROFILE_KEY_FILE=key) == [
+        "POSTFACH_PROFILE_CERTIFICATE_FILE: expected a readable file with certificates in PEM"
+    ]
+    assert problems(tmp_path, PROFILE_CERTIFICATE_FILE=certificates, PROFILE_KEY_FILE=certificates) == [
+        "POSTFACH_PROFILE_KEY_FILE: expected a readable file with a private key in PEM, without a password"
+    ]
+    assert problems(tmp_path, PROFILE_CERTIFICATE_FILE=str(files.trusted), PROFILE_KEY_FILE=key) == [
+        "POSTFACH_PROFILE_KEY_FILE: expected the private key of the first certificate"
+    ]
+
+
+def test_what_mail_programs_are_told_needs_no_key(tmp_path: Path) -> None:
+    named_here = named({"DATA_DIR": str(tmp_path / "data"), "PUBLIC_URL": "https://post.example"})
+    found = PublicSettings.load(named_here)
+    assert (found.public_url, found.servers) == (
+        "https://post.example",
+        load(tmp_path, PUBLIC_URL=found.public_url).servers,
+    )
+    assert str(found.database_url) == f"sqlite://{tmp_path}/data/postfach.sqlite3"
+    with pytest.raises(SettingsError) as refused:
+        PublicSettings.load({**named_here, "POSTFACH_IMAP": "x"})
+    assert refused.value.problems == ["POSTFACH_IMAP: expected HOST:PORT:tls or HOST:PORT:starttls"]
 
 
 def test_nothing_secret_is_shown(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ class Issued:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def issue(name: str, by: Issued | None = None, *, kind: str = "ec", authority: bool = False) -> Issued:
-    """A certificate as web servers have it; by itself where nobody issues it."""
+def issue(
+    name: str, by: Issued | None = None, *, kind: str = "ec", authority: bool = False, days: int = 30
+) -> Issued:
+    """A certificate as web servers have it, good for so many days; by itself where nobody issues it."""
     key: Key = (
         rsa.generate_private_key(public_exponent=65537, key_size=2048)
         if kind == "rsa"
@@ -49,8 +51,8 @@ def issue(name: str, by: Issued | None = None, *, kind: str = "ec", authority: b
         .issuer_name(subject if by is None else by.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
+        .not_valid_before(now - timedelta(days=60))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if not authority:
@@ -69,11 +71,11 @@ class Chain:
     key: Path
 
 
-def chain(folder: Path, kind: str = "ec") -> Chain:
+def chain(folder: Path, kind: str = "ec", *, days: int = 30) -> Chain:
     """Write them into a folder."""
     root = issue("Root", authority=True)
     between = issue("Between", root, authority=True)
-    leaf = issue("postfach.example", between, kind=kind)
+    leaf = issue("postfach.example", between, kind=kind, days=days)
     found = Chain(folder / "root.pem", folder / "chain.pem", folder / "key.pem")
     found.trusted.write_bytes(root.pem)
     found.certificates.write_bytes(leaf.pem + between.pem)
