@@ -4,7 +4,8 @@ The suite holds the other end of that pipe. However the suite ends, even by `kil
 pipe, so a peer never outlives its tests and leaves nothing on the disk.
 
 Usage: `python guard.py FOLDER SIGNAL COMMAND…`. SIGNAL is the polite signal of that command. A command that
-does not end within ten seconds of it is killed. The exit code is 1 when the command ended by itself.
+does not end within ten seconds of it is killed. The exit code is 1 when the command ended by itself. SIGUSR1
+crashes it (SIGQUIT, which PostgreSQL takes for that), and SIGUSR2 starts it again.
 """
 
 import os
@@ -15,25 +16,40 @@ import sys
 import threading
 
 PATIENCE_SECONDS = 10
+LOOK_SECONDS = 0.05
 
 
 def main(folder: str, polite: int, command: list[str]) -> int:
     """Runs the command, ends it when standard input closes, removes the folder; returns the exit code."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     asked_to_end = threading.Event()
+    wishes: list[int] = []
+    for each in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(each, lambda number, _: wishes.append(number))
 
     def end_with_the_pipe() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             continue
         asked_to_end.set()
+
+    threading.Thread(target=end_with_the_pipe, daemon=True).start()
+    crashed = False
+    while not asked_to_end.wait(LOOK_SECONDS) and (crashed or child.poll() is None):
+        for wish in wishes[:]:
+            wishes.remove(wish)
+            crashed = wish == signal.SIGUSR1
+            if crashed:
+                child.send_signal(signal.SIGQUIT)
+            else:
+                child.wait()
+                child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    if child.poll() is None:
         child.send_signal(polite)
         try:
             child.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
-
-    threading.Thread(target=end_with_the_pipe, daemon=True).start()
-    child.wait()
+            child.wait()
     shutil.rmtree(folder, ignore_errors=True)
     return 0 if asked_to_end.is_set() else 1
 

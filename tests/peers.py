@@ -40,6 +40,7 @@ class Program:
 
 PROGRAMS = {
     "postgresql": Program("postgresql", ("/usr/lib/postgresql/*/bin/postgres", "postgres")),
+    "libfaketime": Program("libfaketime", ("/usr/lib/*/faketime/libfaketimeMT.so.1",)),
     "chromium": Program("chromium", ("chromium", "chromium-browser", "google-chrome")),
     "dovecot": Program("dovecot-imapd", ("dovecot", "/usr/sbin/dovecot")),
     "dovecot-pop3": Program("dovecot-pop3d", ("/usr/lib/dovecot/pop3*",)),
@@ -193,6 +194,22 @@ class PostgreSQL:
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()
+
+    def crash(self) -> None:
+        """Ends the cluster as a crash does, and returns when nobody is answered any more."""
+        self._guard.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                    return
+            time.sleep(0.01)
+        raise RuntimeError("PostgreSQL did not end")
+
+    def start_again(self) -> None:
+        """Starts the cluster after a crash, and returns when it answers."""
+        self._guard.send_signal(signal.SIGUSR2)
+        self._wait()
 
     def stop(self) -> None:
         """Ends the cluster and removes its folder. More than once is allowed."""

@@ -1,4 +1,4 @@
-"""`kill -9` during a stream of changes: what was answered is there, nothing is half, no hand is needed."""
+"""`kill -9` and SIGTERM during a stream of changes: what was answered is there, nothing is half, no hand is needed."""
 
 import asyncio
 from collections import defaultdict
@@ -15,16 +15,18 @@ from tests.system.harness import Served, served, sign_in_all
 from tests.system.history import ids_by_name
 from tests.system.storm import ADMINISTRATORS, BOOKERS, MAILBOXES, storm_world
 
-ROUNDS = 3
+ENDS = ("kill", "stop")
+"""How the server ends in each round; who is asked to stop finishes what is under way, and succeeds."""
 ANSWERS_A_ROUND = 40
 CONTACTS = ["K-1", "K-2"]
 PROPERTIES = ["P-1"]
 
 
 @pytest.mark.timeout(300)
-def test_what_was_answered_survives_kill_9(database_kind: str, migrated: Migrated, tmp_path: Path) -> None:
+def test_what_was_answered_survives_every_end(database_kind: str, migrated: Migrated, tmp_path: Path) -> None:
     world = storm_world()
-    with served(migrated.template(database_kind), tmp_path, world) as house:
+    options = ("--workers", "2") if database_kind == "postgresql" else ()
+    with served(migrated.template(database_kind), tmp_path, world, *options) as house:
         asyncio.run(run(house))
 
 
@@ -35,7 +37,7 @@ async def run(house: Served) -> None:
         ids = await ids_by_name(clients[ADMINISTRATORS[0]])
     booked: list[Json] = []
     ends: list[Json] = []
-    for number in range(ROUNDS):
+    for number, end in enumerate(ENDS):
         async with connected(house.url) as connections:
             alive = {login: each.over(connections) for login, each in clients.items()}
             answered = asyncio.Semaphore(0)
@@ -45,7 +47,14 @@ async def run(house: Served) -> None:
                 group.create_task(assign(alive[ADMINISTRATORS[0]], ids, ends, answered, Random(number)))
                 for _ in range(ANSWERS_A_ROUND):
                     await answered.acquire()
-                house.server.kill()
+                if end == "kill":
+                    house.server.kill()
+                else:
+                    # Whatever is answered until then is a finished answer: the clients assert it.
+                    assert await asyncio.to_thread(house.server.stop) == 0
+                    async with connected(house.url) as late:
+                        with pytest.raises(httpx.ConnectError):
+                            await late.data("{ viewer { id } }")
         await asyncio.to_thread(house.server.start)
         async with connected(house.url) as connections:
             # The sessions are what was answered, too.
