@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from graphql import Undefined
+
 from execution.trouble import NotCompilableError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def builder(
     An entry is a key with the attribute and the leaf that fill it; with the attribute None and no leaf the key is left
     null, to be filled later, and with the attribute `__typename` it is the type's name.
     """
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"Undefined": Undefined}
     reads: list[str] = []
     parts: list[str] = []
     for place, (key, attribute, leaf) in enumerate(entries):
@@ -49,7 +51,13 @@ def builder(
                     f"if {value}.__class__ is not {leaf.direct.__name__}: {value} = c{place}({value})",
                 ]
             else:
-                reads.append(f"{value} = c{place}(o.{attribute})")
+                # Only what is not null is written; what becomes null is for `coerce`, which says whether it may.
+                names[f"w{place}"] = leaf.write
+                reads += [
+                    f"{value} = o.{attribute}",
+                    f"if {value} is not None: {value} = w{place}({value})",
+                    f"if {value} is None or {value} is Undefined: {value} = c{place}(o.{attribute})",
+                ]
         parts.append(f"{key!r}: {value}")
     lines = ["def build(objects):", " out = []", " add = out.append", " for o in objects:"]
     lines += [f"  {line}" for line in reads]

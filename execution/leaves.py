@@ -1,7 +1,8 @@
 """Scalars and enums: how a value becomes what JSON holds of it.
 
 A `Leaf` says what generated code does with a value: `direct` is the class whose values stand for themselves, `names` the
-values of an enum; anything else goes through `coerce`, which raises `TroubleError` for what may not be there.
+values of an enum; anything else goes through `coerce`, which raises `TroubleError` for what may not be there, and of what is no
+null through its `write` alone.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Leaf:
     """How a value of a scalar or an enum is written."""
 
     coerce: Callable[[Any], Any]
+    write: Callable[[Any], Any]
     direct: type | None
     enum: type | None
     names: dict[Any, str]
@@ -45,6 +47,7 @@ class Leaf:
             names = {each: kind.coerce_output_value(each) for each in enum}
         return cls(
             _nullable(kind) if nullable else _required(kind),
+            kind.coerce_output_value,
             DIRECT.get(kind),
             enum if names else None,
             names,

@@ -74,11 +74,12 @@ def _bare(plan: Plan, kind: GraphQLOutputType, field: Field) -> Shape:
 
 class _Leaf(Shape):
     def __init__(self, kind: GraphQLLeafType) -> None:
-        self._coerce = Leaf.of(kind, nullable=False).coerce
+        leaf = Leaf.of(kind, nullable=False)
+        self._coerce, self._direct = leaf.coerce, leaf.direct
 
     def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:  # noqa: ARG002 (every shape's signature)
-        coerce = self._coerce
-        return [coerce(value) for value in values]
+        coerce, direct = self._coerce, self._direct
+        return [value if value.__class__ is direct else coerce(value) for value in values]
 
 
 class _Wrapping(Shape):

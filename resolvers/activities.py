@@ -15,6 +15,7 @@ from resolvers import batches, node_ids, paging, text
 from resolvers.errors import InvalidInputError, NotFoundError
 from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments, Kind, Listing
+from resolvers.records import maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,25 +78,32 @@ class Booking:
     position: int
 
 
+_entry, _made_booking = maker(Entry), maker(Booking)
+_KINDS = {each.value: each for each in ActivityKind}
+_DIRECTIONS = {each.value: each for each in MailDirection}
+_PARTS = {each.value: each for each in MailPart}
+
+
 def read(row: Row) -> Entry:
     """Return the entry in a row of `visibility.ENTRY_COLUMNS`."""
-    return Entry(
-        id=row["id"],
-        agency_id=row["agency_id"],
-        mail_id=row["mail_id"],
-        kind=ActivityKind(row["kind"]),
-        direction=MailDirection(row["direction"]),
-        contact_reference=row["contact_reference"],
-        property_reference=row["property_reference"],
-        occurred_at=row["occurred_at"],
-        vip=row["guarded"],
-        message_id=row["message_id"],
-        sender=row["sender"],
-        recipients=row["recipients"].split("\n") if row["recipients"] else [],
-        subject=row["subject"],
-        preview=row["preview"],
-        mail_date=row["mail_date"],
-        booked=row["booked"],
+    recipients = row["recipients"]
+    return _entry(
+        row["id"],
+        row["agency_id"],
+        row["mail_id"],
+        _KINDS[row["kind"]],
+        _DIRECTIONS[row["direction"]],
+        row["contact_reference"],
+        row["property_reference"],
+        row["occurred_at"],
+        row["guarded"],
+        row["message_id"],
+        row["sender"],
+        recipients.split("\n") if recipients else [],
+        row["subject"],
+        row["preview"],
+        row["mail_date"],
+        row["booked"],
     )
 
 
@@ -304,8 +312,8 @@ async def bookings_of(request: Request, entries: Sequence[Entry]) -> list[list[B
 
 
 def _booking(row: Row) -> Booking:
-    return Booking(
-        row["mailbox_id"], MailPart(row["part"]), row["decisive_at"], row["user_id"], row["position"]
+    return _made_booking(
+        row["mailbox_id"], _PARTS[row["part"]], row["decisive_at"], row["user_id"], row["position"]
     )
 
 

@@ -15,6 +15,7 @@ from resolvers import batches, users
 from resolvers.errors import NotFoundError
 from resolvers.node_ids import NodeKind, decode_as, encode
 from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.records import maker
 from resolvers.text import lookup_address
 from resolvers.text import search as search_words
 
@@ -57,9 +58,12 @@ def columns(viewer: str) -> str:
     )
 
 
+_mailbox = maker(Mailbox)
+
+
 def read(row: Mapping[str, Any]) -> Mailbox:
     """Return the mailbox in a row of `columns`."""
-    return Mailbox(
+    return _mailbox(
         row["id"],
         row["agency_id"],
         row["address"],

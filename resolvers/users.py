@@ -12,6 +12,7 @@ from resolvers import batches
 from resolvers.errors import NotFoundError
 from resolvers.node_ids import NodeKind, decode_as, encode
 from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.records import maker
 from resolvers.text import search as search_words
 
 if TYPE_CHECKING:
@@ -60,9 +61,15 @@ ORDER = (Key("u.fold_name", Kind.TEXT), Key("u.login", Kind.TEXT))
 """By last name, first name, login."""
 
 
+_user = maker(User)
+_ROLES = {each.value: each for each in Role}
+_STATES = {each.value: each for each in UserState}
+_LEVELS = {each.value: each for each in ReadLevel}
+
+
 def read(row: Mapping[str, Any]) -> User:
     """Return the user in a row of `COLUMNS`."""
-    return User(
+    return _user(
         row["id"],
         row["agency_id"],
         row["login"],
@@ -71,10 +78,10 @@ def read(row: Mapping[str, Any]) -> User:
         row["email"],
         row["email_name"],
         row["language"],
-        Role(row["role"]),
-        UserState(row["state"]),
-        ReadLevel(row["activity_read_level"]),
-        ReadLevel(row["agents_log_read_level"]),
+        _ROLES[row["role"]],
+        _STATES[row["state"]],
+        _LEVELS[row["activity_read_level"]],
+        _LEVELS[row["agents_log_read_level"]],
     )
 
 
