@@ -1,4 +1,7 @@
-"""Attempts to sign in, as they are stored to be counted, and the addresses from which users have signed in."""
+"""Attempts to sign in, as they are stored to be counted, and the addresses from which users have signed in.
+
+Tokens of one-time links that showed nothing are counted with them, each address by a key of its own.
+"""
 
 from __future__ import annotations
 

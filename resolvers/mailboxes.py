@@ -231,17 +231,24 @@ async def hold(unit: Unit, acting: Viewer, mailbox_id: UUID) -> tuple[Mailbox, d
 
     Raises `NotFoundError` for any other. Users are locked before, and the clock is read after.
     """
+    return await hold_as(unit, acting.id, acting.agency_id, mailbox_id)
+
+
+async def hold_as(
+    unit: Unit, user_id: UUID, agency_id: UUID | None, mailbox_id: UUID
+) -> tuple[Mailbox, datetime]:
+    """Do what `hold` does, for a user of an agency who need not be signed in."""
     await unit.execute(
         "SELECT id FROM mailboxes WHERE id = $1 AND agency_id = $2 FOR NO KEY UPDATE",
         mailbox_id,
-        acting.agency_id,
+        agency_id,
     )
     # A second statement: what the first one sees beside the locked row may be older than the lock.
     row = await unit.fetch_one(
         f"SELECT {columns('$1')}, m.last_moment FROM mailboxes m WHERE m.id = $2 AND m.agency_id = $3",
-        acting.id,
+        user_id,
         mailbox_id,
-        acting.agency_id,
+        agency_id,
     )
     if row is None:
         raise NotFoundError("There is no such mailbox.", ["mailboxId"])

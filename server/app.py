@@ -15,6 +15,7 @@ from server.client_setup import client_setup_routes
 from server.graphql import GraphQLOverHttp
 from server.health import health_routes
 from server.logs import silence
+from server.one_time_link import one_time_link_route
 from server.playground import playground_assets
 from server.runtime import Runtime
 from server.settings import Settings
@@ -36,6 +37,7 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
         routes=[
             Route("/graphql", GraphQLOverHttp(runtime)),
             WebSocketRoute("/graphql", GraphQLOverWebSocket(runtime)),
+            one_time_link_route(runtime),
             *health_routes(runtime),
             *client_setup_routes(runtime),
             runtime.metrics.route(),

@@ -6,6 +6,7 @@ the files against each other.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DEFAULT = "de"
+_WEIGHT = re.compile(r"\s*q=([01](?:\.\d{0,3})?)\s*", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,24 @@ def choose(tag: str | None) -> Language:
             return found
         parts.pop()
     return known[DEFAULT]
+
+
+def accepted(header: str) -> Language:
+    """Return the language that an Accept-Language header (RFC 9110, section 12.5.4) wants most; German where it wants none."""
+    known = languages()
+    best, most = known[DEFAULT], 0.0
+    for each in header.split(","):
+        tag, _, weight = each.partition(";")
+        found = known.get(tag.strip().partition("-")[0].lower())
+        quality = _quality(weight)
+        if found is not None and quality > most:
+            best, most = found, quality
+    return best
+
+
+def _quality(weight: str) -> float:
+    found = _WEIGHT.fullmatch(weight)
+    return 1.0 if not weight.strip() else float(found[1]) if found else 0.0
 
 
 def _read(tag: str, data: dict[str, Any]) -> Language:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mail.letters.languages import choose, languages
+from mail.letters.languages import accepted, choose, languages
 
 
 def fields(sentence: str) -> set[str | None]:
@@ -43,6 +43,28 @@ def test_every_language_has_the_sentences_of_the_others_with_the_same_values_in_
 )
 def test_a_language_is_found_by_what_its_tag_begins_with(tag: str | None, chosen: str) -> None:
     assert choose(tag).tag == chosen
+
+
+@pytest.mark.parametrize(
+    "header,chosen",
+    [
+        ("de-DE,de;q=0.9,en;q=0.8", "de"),
+        ("en-GB,en;q=0.9,de;q=0.1", "en"),
+        ("fr-FR,fr;q=0.9,en;q=0.5", "en"),
+        ("de;q=0.4, EN ; q=0.5", "en"),
+        ("en,de", "en"),
+        ("en;q=0, de;q=0.1", "de"),
+        ("en;q=0", "de"),
+        ("en;q=x", "de"),
+        ("en;q=1e9", "de"),
+        ("fr", "de"),
+        ("*", "de"),
+        (",;,", "de"),
+        ("", "de"),
+    ],
+)
+def test_a_browsers_languages_are_weighed(header: str, chosen: str) -> None:
+    assert accepted(header).tag == chosen
 
 
 def test_moments_are_told_in_words_with_their_zone() -> None:
