@@ -47,6 +47,7 @@ PROGRAMS = {
     "dovecot-lmtp": Program("dovecot-lmtpd", ("/usr/lib/dovecot/lmtp*",)),
     "dovecot-sqlite": Program("dovecot-sqlite", ("/usr/lib/dovecot/modules/libdriver_sqlite.s*",)),
     "dovecot-pgsql": Program("dovecot-pgsql", ("/usr/lib/dovecot/modules/libdriver_pgsql.s*",)),
+    "msmtp": Program("msmtp", ("msmtp",)),
     "thunderbird": Program("thunderbird", ("/usr/lib/thunderbird/thunderbird", "thunderbird")),
     "openssl": Program("openssl", ("openssl",)),
     "postfix": Program("postfix", ("postfix", "/usr/sbin/postfix")),
