@@ -22,3 +22,11 @@ class MailServers:
     imap: MailServer
     pop3: MailServer
     submission: MailServer
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondent:
+    """As whom letters are written: the address they come from, and the URL that their links begin with."""
+
+    sender: str
+    public_url: str

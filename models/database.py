@@ -192,7 +192,7 @@ class DatabaseUrl:
 
 _ANY = re.compile(r"= ANY\(\$(\d+)(?:::\w+\[\])?\)")
 _CAST = re.compile(r"::\w+(?:\[\])?")
-_LOCK = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE)\b(?: OF \w+)?")
+_LOCK = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE)\b(?: OF \w+)?(?: SKIP LOCKED)?")
 
 
 @lru_cache(maxsize=1024)

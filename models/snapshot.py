@@ -42,7 +42,7 @@ async def snapshot(database: Database) -> AsyncIterator[Statements]:
 async def agencies(statements: Statements) -> Sequence[Mapping[str, Any]]:
     """Return every agency by key."""
     return await statements.fetch(
-        "SELECT id, key, name, contact_name, contact_email, contact_phone FROM agencies ORDER BY key"
+        "SELECT id, key, name, contact_name, contact_email, contact_phone, passwords_in_letters FROM agencies ORDER BY key"
     )
 
 

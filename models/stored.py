@@ -38,9 +38,10 @@ async def agency_of_domain(unit: Unit, domain: str) -> Mapping[str, Any] | None:
 
 
 async def agency(unit: Unit, agency_id: UUID) -> Mapping[str, Any]:
-    """Return the agency's name and account manager."""
+    """Return the agency's name, account manager and whether its letters may carry a password."""
     rows = await unit.fetch(
-        "SELECT name, contact_name, contact_email, contact_phone FROM agencies WHERE id = $1", agency_id
+        "SELECT name, contact_name, contact_email, contact_phone, passwords_in_letters FROM agencies WHERE id = $1",
+        agency_id,
     )
     return rows[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -32,6 +32,7 @@ class Agency:
     id: UUID
     name: str
     account_manager: AccountManagerContact | None
+    passwords_in_letters: bool
 
     @property
     def node_id(self) -> str:
@@ -47,7 +48,7 @@ class Module:
     enabled: bool
 
 
-_COLUMNS = "g.id, g.name, g.contact_name, g.contact_email, g.contact_phone"
+_COLUMNS = "g.id, g.name, g.contact_name, g.contact_email, g.contact_phone, g.passwords_in_letters"
 _ORDER = (Key("g.fold_name", Kind.TEXT), Key("g.id", Kind.ID))
 
 
@@ -60,7 +61,7 @@ def contact(row: Mapping[str, Any]) -> AccountManagerContact | None:
 
 def read(row: Mapping[str, Any]) -> Agency:
     """Return the agency in a row."""
-    return Agency(row["id"], row["name"], contact(row))
+    return Agency(row["id"], row["name"], contact(row), row["passwords_in_letters"])
 
 
 # ---------------------------------------------------------------- reads
@@ -173,6 +174,45 @@ async def set_module(request: Request, agency_id: str, module: ModuleName, *, en
                 details={"module": module.value, "enabled": enabled},
             )
         return read(row)
+
+    return await request.database.transact(work)
+
+
+async def set_passwords_in_letters(request: Request, *, allowed: bool) -> Agency:
+    """Say whether letters of the viewer's agency may carry a password; what it is already changes nothing.
+
+    A letter that waits with a password in it does not leave any more when they may not. Raises `NotFoundError` for those of no
+    agency and `ForbiddenError` for all but administrators.
+    """
+    member = request.member()
+    if member is None:
+        raise NotFoundError("There is no agency to set that for.")
+    agency_id = member[1]
+
+    async def work(unit: Unit) -> Agency:
+        # Alone: no letter is asked for by a right that is just being taken away.
+        await unit.lock_agency(agency_id, alone=True)
+        acting = await acting_user(unit, request)
+        if not acting.administers:
+            raise ForbiddenError("Only administrators say what letters may carry.")
+        row = await unit.fetch_one(f"SELECT {_COLUMNS} FROM agencies g WHERE g.id = $1", agency_id)
+        if row is None:
+            raise NotFoundError("There is no agency to set that for.")
+        agency = read(row)
+        if agency.passwords_in_letters == allowed:
+            return agency
+        await unit.execute("UPDATE agencies SET passwords_in_letters = $2 WHERE id = $1", agency_id, allowed)
+        await audit.record(
+            unit,
+            "agency.passwords_in_letters",
+            agency_id=agency_id,
+            actor_id=acting.id,
+            remote_address=request.remote_address,
+            subject=("agency", agency_id),
+            details={"allowed": allowed},
+        )
+        unit.after_commit(request.services.outbox.wake)
+        return replace(agency, passwords_in_letters=allowed)
 
     return await request.database.transact(work)
 

@@ -120,6 +120,6 @@ class RateLimitedError(CallerError):
 
     code = ErrorCode.RATE_LIMITED
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_after: int, path: list[str] | None = None) -> None:
+        super().__init__(message, path)
         self.retry_after = retry_after

@@ -1,7 +1,7 @@
 """Export: the whole world as JSON Lines in the import's format, what is referred to first.
 
-Equal contents give equal lines: nothing in them or in their order depends on ids. The audit, sessions and the events of
-mailboxes stay behind. Users' passwords go as their hashes, those of mailboxes as hashes and sealed tokens.
+Equal contents give equal lines: nothing in them or in their order depends on ids. The audit, sessions, letters and the events
+of mailboxes stay behind. Users' passwords go as their hashes, those of mailboxes as hashes and sealed tokens.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class _Agency:
             "domains": await snapshot.domains(self._statements, self._id),
             "modules": await snapshot.modules(self._statements, self._id),
             "accountManager": None if row["contact_name"] is None else contact,
+            **({"passwordsInLetters": True} if row["passwords_in_letters"] else {}),
         }
 
     async def users(self) -> AsyncIterator[dict[str, Any]]:

@@ -226,16 +226,22 @@ async def effective_email_name(request: Request, mailbox: Mailbox, user_id: str 
 # ---------------------------------------------------------------- within a unit of work
 
 
-async def hold(unit: Unit, acting: Viewer, mailbox_id: UUID) -> tuple[Mailbox, datetime]:
+async def hold(
+    unit: Unit, acting: Viewer, mailbox_id: UUID, path: Sequence[str] = ("mailboxId",)
+) -> tuple[Mailbox, datetime]:
     """Lock a mailbox of the acting user's agency until the unit ends; return it and its newest moment.
 
-    Raises `NotFoundError` for any other. Users are locked before, and the clock is read after.
+    Raises `NotFoundError` for any other, with the `path` of its id. Users are locked before, and the clock is read after.
     """
-    return await hold_as(unit, acting.id, acting.agency_id, mailbox_id)
+    return await hold_as(unit, acting.id, acting.agency_id, mailbox_id, path)
 
 
 async def hold_as(
-    unit: Unit, user_id: UUID, agency_id: UUID | None, mailbox_id: UUID
+    unit: Unit,
+    user_id: UUID,
+    agency_id: UUID | None,
+    mailbox_id: UUID,
+    path: Sequence[str] = ("mailboxId",),
 ) -> tuple[Mailbox, datetime]:
     """Do what `hold` does, for a user of an agency who need not be signed in."""
     await unit.execute(
@@ -251,5 +257,5 @@ async def hold_as(
         agency_id,
     )
     if row is None:
-        raise NotFoundError("There is no such mailbox.", ["mailboxId"])
+        raise NotFoundError("There is no such mailbox.", list(path))
     return read(row), row["last_moment"]

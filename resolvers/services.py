@@ -1,4 +1,4 @@
-"""What resolvers need beside the database: hashing, tokens, seals, events, the mail servers and their sessions."""
+"""What resolvers need beside the database: hashing, tokens, seals, events, the mail servers and their sessions, letters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from mail.client_setup.signing import Signing
     from mail.endings import Endings
-    from mail.servers import MailServers
+    from mail.outbox import Outbox
+    from mail.servers import Correspondent, MailServers
     from models.seals import Seals
     from resolvers.events import Events
     from resolvers.hashing import Hasher
@@ -34,6 +35,8 @@ class Services:
     seals: Seals
     servers: MailServers
     endings: Endings
+    correspondent: Correspondent
+    outbox: Outbox
     count_sign_in: Callable[[str], None] = lambda _: None
     lanes: Lanes = field(default_factory=lambda: Lanes(at_once=4, most=200))
     listeners: Listeners = field(default_factory=Listeners)

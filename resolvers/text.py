@@ -99,6 +99,13 @@ def email(text: str, path: list[str]) -> str:
     return _email(text, path, international=True)
 
 
+def leads_into(address: str, mailbox: str) -> bool:
+    """Whether mail to an address in its normal form comes into a mailbox: whatever its case, and what stands behind a +."""
+    local, _, own_domain = mailbox.rpartition("@")
+    found = validate_email(address, check_deliverability=False, test_environment=True)
+    return found.local_part.partition("+")[0].casefold() == local and found.ascii_domain == own_domain
+
+
 def lookup_address(text: str) -> str:
     """Return a login or a mailbox's address as it would be stored; the empty text where it can't be one."""
     try:

@@ -60,6 +60,9 @@ class Agency(Node):
     account_manager: AccountManager | None = strawberry.field(
         description="Whom to ask for a module; null when no contact is known."
     )
+    passwords_in_letters: bool = strawberry.field(
+        description="Whether letters may carry a password; off at first."
+    )
     office_groups: list[str] | None = strawberry.field(
         resolver=_office_groups,
         description="The office groups in use, sorted, for a picker. Administrators of this agency.",
@@ -121,6 +124,13 @@ async def _set_module(
     return await agencies.set_module(info.context.request, agency_id, module, enabled=enabled)
 
 
+async def _set_passwords_in_letters(
+    info: Info,
+    allowed: Annotated[bool, strawberry.argument(description="Whether they may from now on.")],
+) -> Any:
+    return await agencies.set_passwords_in_letters(info.context.request, allowed=allowed)
+
+
 @strawberry.type
 class AgencyMutation:
     """Changing agencies."""
@@ -129,6 +139,14 @@ class AgencyMutation:
         resolver=_set_module,
         description=(
             "Switches a module of an agency. Account managers only. What is VIP already stays guarded without the module."
+        ),
+        extensions=[*signed_in(), Answers("agency")],
+    )
+    set_passwords_in_letters: AgencyPayload = strawberry.field(
+        resolver=_set_passwords_in_letters,
+        description=(
+            "Says whether letters of the viewer's agency may carry a password. Administrators. When they may not any more, a "
+            "letter with a password that still waits is not sent."
         ),
         extensions=[*signed_in(), Answers("agency")],
     )

@@ -9,6 +9,8 @@ import strawberry
 from mail.client_setup.settings import ConnectionSecurity, MailProtocol
 from models.tables import (
     ActivityKind,
+    CredentialContent,
+    DeliveryState,
     MailboxEventKind,
     MailDirection,
     MailPart,
@@ -23,6 +25,8 @@ from resolvers.errors import ErrorCode
 __all__ = [
     "ActivityKind",
     "ConnectionSecurity",
+    "CredentialContent",
+    "DeliveryState",
     "ErrorCode",
     "MailDirection",
     "MailPart",
@@ -137,6 +141,23 @@ describe(
         ConnectionSecurity.TLS: "TLS from the first byte.",
         ConnectionSecurity.STARTTLS: "It begins in the clear, and TLS follows before anything is told.",
         ConnectionSecurity.UNENCRYPTED: "None: whoever is on the way reads the password.",
+    },
+)
+describe(
+    CredentialContent,
+    "How a letter brings a mailbox's password.",
+    {
+        CredentialContent.ONE_TIME_LINK: "Server data, user name, and a link that shows the password once.",
+        CredentialContent.PASSWORD: "Server data, user name and the password itself.",
+    },
+)
+describe(
+    DeliveryState,
+    "What became of a letter; SENT and FAILED are final.",
+    {
+        DeliveryState.QUEUED: "It waits to be sent, perhaps after attempts that failed.",
+        DeliveryState.SENT: "The mail server took it.",
+        DeliveryState.FAILED: "It was refused for good or given up; failure says why.",
     },
 )
 describe(

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import strawberry
 
 from mail.client_setup.settings import client_settings
-from resolvers import assignments, mailbox_events, mailbox_settings, mailboxes, password_knowledge
+from resolvers import (
+    assignments,
+    credentials,
+    deliveries,
+    mailbox_events,
+    mailbox_settings,
+    mailboxes,
+    password_knowledge,
+)
 from resolvers.mailboxes import Mailbox as MailboxRecord
 from resolvers.node_ids import NodeKind
 from schema.activity import Activity, activities_of_mailbox
@@ -16,6 +24,7 @@ from schema.assignment import MailboxAssignment, MailboxId
 from schema.client_settings import ClientSettings
 from schema.connections import After, Before, Connection, First, Last, Search, arguments, given
 from schema.context import Info
+from schema.delivery import CredentialDelivery, SuggestedRecipient
 from schema.mailbox_event import MailboxEvent
 from schema.node import Node, loads
 from schema.payloads import Answers, FollowedPayload, RenewPasswords, followed
@@ -71,6 +80,21 @@ def _events(
     before: Before = strawberry.UNSET,
 ) -> Any:
     return mailbox_events.of_mailbox(info.context.request, root, arguments(first, after, last, before))
+
+
+def _deliveries(
+    root: strawberry.Parent[MailboxRecord],
+    info: Info,
+    first: First = strawberry.UNSET,
+    after: After = strawberry.UNSET,
+    last: Last = strawberry.UNSET,
+    before: Before = strawberry.UNSET,
+) -> Any:
+    return deliveries.of_mailbox(info.context.request, root, arguments(first, after, last, before))
+
+
+async def _suggested_recipients(root: strawberry.Parent[MailboxRecord], info: Info) -> Any:
+    return await credentials.suggested(info.context.request, root)
 
 
 async def _password_changed_at(root: strawberry.Parent[MailboxRecord], info: Info) -> datetime | None:
@@ -169,6 +193,21 @@ class Mailbox(Node):
     )
     viewer_is_assigned: bool = strawberry.field(
         resolver=_viewer_is_assigned, description="Is assigned now, so may book e-mails."
+    )
+    deliveries: Connection[CredentialDelivery] | None = strawberry.field(
+        resolver=_deliveries,
+        description=(
+            "Letters with its credentials, newest first, those that the viewer may read; null where passwordChangedAt is."
+        ),
+        extensions=null_unless(RevealsPasswordOfMailbox()),
+    )
+    suggested_recipients: list[SuggestedRecipient] | None = strawberry.field(
+        resolver=_suggested_recipients,
+        description=(
+            "Where a letter with its credentials might go: the active users assigned now, by name, whose private address is "
+            "known and for the viewer to read. Any other address is possible too. Null where passwordChangedAt is."
+        ),
+        extensions=null_unless(RevealsPasswordOfMailbox()),
     )
     events: Connection[MailboxEvent] | None = strawberry.field(
         resolver=_events,

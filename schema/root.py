@@ -17,6 +17,7 @@ from schema.activity import Activity, ActivityMutation, ActivityQuery, ActivityS
 from schema.agency import Agency, AgencyMutation, AgencyQuery
 from schema.assignment import AssignmentMutation, MailboxAssignment
 from schema.audit_event import AuditEvent, AuditQuery
+from schema.delivery import CredentialDelivery, DeliveryMutation, DeliverySubscription
 from schema.documents import OneOperation, named
 from schema.errors import ERROR_TYPES
 from schema.failures import presented
@@ -54,6 +55,7 @@ class Mutation(
     MailboxMutation,
     AssignmentMutation,
     PasswordMutation,
+    DeliveryMutation,
     ActivityMutation,
 ):
     """Every subject's mutations."""
@@ -62,11 +64,20 @@ class Mutation(
 @strawberry.type(
     description="What can be listened to. Without a session every field is an error, UNAUTHENTICATED."
 )
-class Subscription(ActivitySubscription):
+class Subscription(ActivitySubscription, DeliverySubscription):
     """Every subject's subscriptions."""
 
 
-NODE_TYPES = (User, Agency, Mailbox, MailboxAssignment, MailboxEvent, Activity, AuditEvent)
+NODE_TYPES = (
+    User,
+    Agency,
+    Mailbox,
+    MailboxAssignment,
+    MailboxEvent,
+    CredentialDelivery,
+    Activity,
+    AuditEvent,
+)
 """Reached through `Node`, whether or not a field names them."""
 
 

@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mail.outbox import Observer
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 # A line for each counter that nobody asks for.
@@ -86,6 +88,21 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.letters = Counter(
+            "postfach_letters",
+            "Attempts to hand letters over by outcome, and letters given up.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.waiting_letters = Gauge(
+            "postfach_waiting_letters", "Letters that wait to be sent.", registry=self.registry
+        )
+        self.letters_blocked = Gauge(
+            "postfach_letters_blocked",
+            "1 while no letter can be sent until somebody changes a setting.",
+            registry=self.registry,
+        )
+
     def watch_executions(self, counts: Mapping[str, int]) -> None:
         """Show how many queries and mutations were executed in which way, as `counts` says it at each look."""
         self.registry.register(_Executions(counts))
@@ -93,6 +110,14 @@ class Metrics:
     def count_sign_in(self, outcome: str) -> None:
         """Count an attempt to sign in."""
         self.sign_ins.labels(outcome).inc()
+
+    def outbox_observer(self) -> Observer:
+        """Return what the outbox tells how things stand."""
+        return Observer(
+            count=lambda outcome: self.letters.labels(outcome).inc(),
+            waiting=self.waiting_letters.set,
+            trouble=self.letters_blocked.set,
+        )
 
     def route(self) -> Route:
         """Return `/metrics`."""

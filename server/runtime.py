@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from strawberry import Schema
 
 from execution.persisted import Persisted
 from mail.doveadm import doveadm_at
 from mail.endings import Endings
+from mail.handing import Transport
+from mail.outbox import Outbox
+from mail.smtp import SmtpTransport
+from mail.trial import FolderTransport
 from models.database import Database, DatabaseUnavailableError
 from models.seals import Seals
+from resolvers.deliveries import teller
 from resolvers.events import events_of
 from resolvers.hashing import Hasher
 from resolvers.riding import Viewers
@@ -57,6 +63,7 @@ class Runtime:
                 self.watch.running(database),
                 self.services.listeners.running(database, self.services.events),
                 self.services.endings.running(database),
+                self.services.outbox.running(database),
             ):
                 yield
         finally:
@@ -68,16 +75,32 @@ class Runtime:
 
 def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:
     """Return the services for a server, or for a command that needs them."""
+    events, seals = events_of(settings.database_url), Seals(settings.sealing_keys)
     return Services(
         hasher=Hasher(),
         tokens=Tokens(settings.token_keys, settings.access_token_lifetime, settings.refresh_token_lifetime),
-        events=events_of(settings.database_url),
-        seals=Seals(settings.sealing_keys),
+        events=events,
+        seals=seals,
         servers=settings.servers,
         endings=Endings(
             doveadm_at(settings.doveadm_url, settings.doveadm_key),
             *(() if metrics is None else (metrics.open_session_endings.set,)),
         ),
         profile_signing=settings.profile_signing,
+        correspondent=settings.correspondent,
+        outbox=Outbox(
+            transport_of(settings),
+            seals,
+            teller(events),
+            observer=None if metrics is None else metrics.outbox_observer(),
+        ),
         count_sign_in=(lambda _: None) if metrics is None else metrics.count_sign_in,
     )
+
+
+def transport_of(settings: Settings) -> Transport:
+    """Return the way by which letters leave: the SMTP server or, where there is none, a folder."""
+    if settings.smtp is None:
+        return FolderTransport(settings.outbox_folder)
+    host = urlsplit(settings.public_url).hostname or ""
+    return SmtpTransport(settings.smtp, sender=settings.smtp_from, name=host)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -17,6 +16,7 @@ from execution.limits import NAMES as LIMIT_NAMES
 from execution.limits import Limits
 from execution.persisted import sha256
 from mail.servers import MailServer
+from mail.smtp import SmtpServer
 from models.database import DatabaseUrl, DatabaseUrlError
 from models.keys import KeyRing, KeyRingError
 
@@ -30,17 +30,6 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 
 class Expected(ValueError):  # noqa: N818 (it reads as a sentence: expected …)
     """The text does not parse; says what was expected, and nothing of the text."""
-
-
-@dataclass(frozen=True)
-class SmtpServer:
-    """Where letters are handed in. Without a user nobody signs in there."""
-
-    host: str
-    port: int
-    security: Literal["none", "starttls", "tls"]
-    user: str | None
-    password: str | None = field(repr=False)
 
 
 def folder(text: str) -> Path:

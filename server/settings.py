@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 from execution.limits import Limits
 from mail.client_setup.signing import Signing, SigningError
-from mail.servers import MailServer, MailServers
+from mail.servers import Correspondent, MailServer, MailServers
+from mail.smtp import SmtpServer
 from models.database import DatabaseUrl
 from models.keys import KeyRing
 from server import setting_values as values
@@ -90,7 +91,7 @@ class Settings:
     refresh_token_lifetime: timedelta
     public_url: str
     allowed_origins: frozenset[str]
-    smtp: values.SmtpServer | None
+    smtp: SmtpServer | None
     smtp_from: str
     outbox_page: bool
     imap: MailServer
@@ -122,6 +123,16 @@ class Settings:
     def servers(self) -> MailServers:
         """The mail servers that clients are told of."""
         return MailServers(self.imap, self.pop3, self.submission)
+
+    @property
+    def correspondent(self) -> Correspondent:
+        """As whom letters are written."""
+        return Correspondent(self.smtp_from, self.public_url)
+
+    @property
+    def outbox_folder(self) -> Path:
+        """Where letters land without an SMTP server."""
+        return self.data_dir / "outbox"
 
     @property
     def guessed_servers(self) -> tuple[MailServer, ...]:

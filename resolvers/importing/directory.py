@@ -86,13 +86,14 @@ class Directory:
     async def _insert_agency(self, agency: Agency) -> None:
         content = agency.content
         await self._unit.execute(
-            "INSERT INTO agencies (id, key, name, fold_name, contact_name, contact_email, contact_phone) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO agencies (id, key, name, fold_name, contact_name, contact_email, contact_phone, "
+            "passwords_in_letters) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             agency.id,
             agency.key,
             content.name,
             agency_order(content.name),
             *(content.contact or (None, None, None)),
+            content.passwords_in_letters,
         )
         for domain in sorted(content.domains):
             await self._unit.execute(

@@ -154,6 +154,7 @@ class Known:
                 frozenset(await stored.domains(unit, agency_id)),
                 frozenset(await stored.modules(unit, agency_id)),
                 None if contact[0] is None else contact,
+                row["passwords_in_letters"],
             ),
             await stored.office_groups(unit, agency_id),
         )

@@ -41,6 +41,7 @@ class AgencyContent:
     domains: frozenset[str]
     modules: frozenset[str]
     contact: tuple[str, str, str | None] | None
+    passwords_in_letters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class Keys:
         record.check_keys(self.required, self.allowed)
 
 
-AGENCY = Keys("type key name", "domains modules accountManager")
+AGENCY = Keys("type key name", "domains modules accountManager passwordsInLetters")
 CONTACT = Keys("name email", "phone")
 USER = Keys(
     "type agency login firstName lastName",
@@ -210,6 +211,7 @@ class LineReader:
                 ),
                 modules=frozenset(each.value for each in record.choices("modules", ModuleName)),
                 contact=None if contact is None else _contact(contact),
+                passwords_in_letters=record.flag("passwordsInLetters", default=False),
             ),
         )
 

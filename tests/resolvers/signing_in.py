@@ -20,7 +20,7 @@ from resolvers.services import Services
 from resolvers.sessions import SignedIn
 from resolvers.tokens import Tokens
 from tests import storage
-from tests.surroundings import SERVERS, seals
+from tests.surroundings import CORRESPONDENT, SERVERS, outbox, seals
 
 PASSWORD = "correct horse battery"
 OTHER_PASSWORD = "a staple and a lamp"
@@ -99,13 +99,16 @@ async def house_of(database: Database) -> AsyncIterator[House]:
     """The services of a server on this database."""
     keys = KeyRing.generate()
     outcomes: list[str] = []
+    sealing, events = seals(), events_of(database.url)
     services = Services(
         quick_hasher(),
         Tokens(keys, timedelta(minutes=15), timedelta(days=30)),
-        events_of(database.url),
-        seals(),
+        events,
+        sealing,
         SERVERS,
         Endings(None),
+        CORRESPONDENT,
+        outbox(sealing, events),
         outcomes.append,
     )
     nord = await storage.agency("nord")

@@ -53,7 +53,7 @@ async def exported(database: Database) -> list[bytes]:
 
 
 FACTS = {
-    "agencies": "SELECT key, name, fold_name, contact_name, contact_email, contact_phone FROM agencies",
+    "agencies": "SELECT key, name, fold_name, contact_name, contact_email, contact_phone, passwords_in_letters FROM agencies",
     "domains": "SELECT d.name, a.key FROM domains d JOIN agencies a ON a.id = d.agency_id",
     "modules": "SELECT m.name, a.key FROM modules m JOIN agencies a ON a.id = m.agency_id WHERE m.enabled",
     "users": "SELECT u.login, a.key, u.first_name, u.last_name, u.fold_name, u.fold_search, u.email, u.email_name, "
@@ -104,6 +104,7 @@ async def test_every_key_is_written(fresh: Opener) -> None:
                 modules=["VIP_MAILBOXES", "AUTOMATIC_BOOKING"],
                 domains=["z.example", "nord.example"],
                 accountManager=contact,
+                passwordsInLetters=True,
             ),
             user(officeGroups=["sales", "rent"], passwordChangeRequired=True),
             user("kern@provider.example", agency=None, role="ACCOUNT_MANAGER"),
@@ -148,6 +149,7 @@ async def test_every_key_is_written(fresh: Opener) -> None:
             "domains": ["nord.example", "z.example"],
             "modules": ["AUTOMATIC_BOOKING", "VIP_MAILBOXES"],
             "accountManager": contact,
+            "passwordsInLetters": True,
         },
         {
             "type": "user",

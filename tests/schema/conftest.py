@@ -17,7 +17,7 @@ from resolvers.tokens import Tokens
 from schema.root import compiled
 from tests.schema.asking import Asking
 from tests.storage import database, storage_templates
-from tests.surroundings import SERVERS, seals
+from tests.surroundings import CORRESPONDENT, SERVERS, outbox, seals
 
 __all__ = ["asking", "database", "storage_templates"]
 
@@ -32,7 +32,10 @@ async def asking(database: Database) -> AsyncIterator[Asking]:
     """Whoever asks the schema something."""
     hasher, events = Hasher(), LocalEvents()
     tokens = Tokens(KeyRing.generate(), timedelta(minutes=15), timedelta(days=30))
-    services = Services(hasher, tokens, events, seals(), SERVERS, Endings(None))
+    sealing = seals()
+    services = Services(
+        hasher, tokens, events, sealing, SERVERS, Endings(None), CORRESPONDENT, outbox(sealing, events)
+    )
     try:
         async with services.listeners.running(database, events):
             yield Asking(database, services)

@@ -104,6 +104,8 @@ ACTIVITY_FIELDS = (
     "id kind direction subject preview remark sender recipients messageId mailDate occurredAt vip bookings"
 )
 
+LETTERS_AND_PASSWORD = "passwordChangedAt passwordRotationRecommended deliveries suggestedRecipients"
+
 PROBES = (
     QUERY,
     node(
@@ -118,7 +120,7 @@ PROBES = (
         "Agency",
         "nord",
         {
-            **rows("id name domains modules accountManager", AGENCY_AND_PROVIDER),
+            **rows("id name domains modules accountManager passwordsInLetters", AGENCY_AND_PROVIDER),
             "officeGroups": GROUPS_OF_AGENCY,
         },
     ),
@@ -142,7 +144,7 @@ PROBES = (
             **MAILBOX_FIELDS,
             "assignedUsers": ALSO_CONCERNED,
             **rows("assignments events", ADMINISTRATORS),
-            **rows("passwordChangedAt passwordRotationRecommended", ALSO_CONCERNED),
+            **rows(LETTERS_AND_PASSWORD, ALSO_CONCERNED),
         },
     ),
     Probe(
@@ -167,11 +169,29 @@ PROBES = (
         {
             **MAILBOX_FIELDS,
             **rows("assignedUsers assignments events", ALSO_CONCERNED),
-            **rows("passwordChangedAt passwordRotationRecommended", CONCERNED_ALONE),
+            **rows(LETTERS_AND_PASSWORD, CONCERNED_ALONE),
         },
     ),
     node("MailboxAssignment", "chefPeriod", rows("id user mailbox from until", NOT_STRANGERS)),
     node("MailboxEvent", "chefEvent", rows("id kind at user", NOT_STRANGERS)),
+    # Letters: for whoever asked for one and those assigned now.
+    *(
+        node(
+            "CredentialDelivery",
+            letter,
+            rows(
+                "id mailbox to content state attempts failure requestedBy requestedAt expiresAt sentAt openedAt",
+                CONCERNED_ONLY,
+            ),
+        )
+        for letter in ("deskLetter", "chefLetter")
+    ),
+    Probe(
+        "SuggestedRecipient",
+        "{ node(id: $desk) { ... on Mailbox { suggestedRecipients { FIELD } } } }",
+        ("node", "suggestedRecipients", 0),
+        rows("address user", NOT_STRANGERS),
+    ),
     # Entries that are not guarded: by read level, which is ALL here.
     node("Activity", "openActivity", rows(f"{ACTIVITY_FIELDS} contactReference", OF_THE_AGENCY)),
     node("Activity", "openLog", rows(f"{ACTIVITY_FIELDS} propertyReference", OF_THE_AGENCY)),
@@ -193,6 +213,10 @@ MUTATIONS: dict[str, tuple[str, Row]] = {
     "refreshSession": ("refreshSession(refreshToken: $refreshToken)", BY_ANYBODY),
     "revealMailboxPassword": (
         "revealMailboxPassword(mailboxId: $desk, currentPassword: $password)",
+        BY_ADMINISTRATORS_AND_ASSIGNED,
+    ),
+    "sendMailboxCredentials": (
+        'sendMailboxCredentials(input: {mailboxId: $desk, to: "new@home.example"})',
         BY_ADMINISTRATORS_AND_ASSIGNED,
     ),
     "signOut": ("signOut", BY_THE_SIGNED_IN),
@@ -226,6 +250,10 @@ MUTATIONS: dict[str, tuple[str, Row]] = {
         ),
         row("UNAUTHENTICATED FORBIDDEN done FORBIDDEN NOT_FOUND NOT_FOUND"),
     ),
+    "setPasswordsInLetters": (
+        "setPasswordsInLetters(allowed: true)",
+        row("UNAUTHENTICATED FORBIDDEN FORBIDDEN done NOT_FOUND done"),
+    ),
     "generateMailboxPassword": (
         "generateMailboxPassword(mailboxId: $chef)",
         BY_ADMINISTRATORS_AND_ASSIGNED,
@@ -247,6 +275,10 @@ SUBSCRIPTIONS: dict[str, tuple[str, Row]] = {
         "activityBooked { id }",
         row("UNAUTHENTICATED silence value silence silence silence"),
     ),
+    "credentialDeliveryChanged": (
+        "credentialDeliveryChanged(deliveryId: $deskLetter) { id }",
+        row("UNAUTHENTICATED NOT_FOUND value NOT_FOUND NOT_FOUND NOT_FOUND"),
+    ),
 }
 
 # ---------------------------------------------------------------- what has no rights of its own
@@ -263,6 +295,7 @@ STRUCTURE: dict[str, set[str]] = {
             "Activity",
             "Agency",
             "AuditEvent",
+            "CredentialDelivery",
             "Mailbox",
             "MailboxAssignment",
             "MailboxEvent",
@@ -275,6 +308,7 @@ STRUCTURE: dict[str, set[str]] = {
             "Activity",
             "Agency",
             "AuditEvent",
+            "CredentialDelivery",
             "Mailbox",
             "MailboxAssignment",
             "MailboxEvent",
@@ -299,6 +333,7 @@ STRUCTURE: dict[str, set[str]] = {
     "AgencyPayload": {"agency", "errors"},
     "BookMailPayload": {"activities", "errors"},
     "GenerateMailboxPasswordPayload": {"mailbox", "effective", "errors"},
+    "SendMailboxCredentialsPayload": {"delivery", "errors"},
     "RevealMailboxPasswordPayload": {"password", "errors"},
     "ChangePasswordPayload": {"errors"},
     "MailboxAssignmentPayload": {"assignment", *FOLLOWED},

@@ -36,6 +36,10 @@ SWITCH = """mutation ($box: ID!, $vip: Boolean!) {
   setMailboxActive(mailboxId: $box, active: false) { errors { code } }
   setMailboxVip(mailboxId: $box, vip: $vip, confirm: true) { errors { code } }
 }"""
+SEND = """mutation ($box: ID!) {
+  sendMailboxCredentials(input: {mailboxId: $box, to: "ben@home.example"}) { delivery { id } errors { code message } }
+}"""
+SETTLED = "UPDATE credential_deliveries SET state = 'SENT', sent_at = requested_at, opened_at = requested_at, failure = 'x'"
 TEXTS = {"address", "login", "password", "refreshToken"}
 READS_ALL = {"activity_read_level": ReadLevel.ALL, "agents_log_read_level": ReadLevel.ALL}
 
@@ -113,10 +117,15 @@ async def build(asking: Asking) -> World:
         mail = {**MAIL, "mailboxId": ids[local], "messageId": f"{local}@web.example"}
         booked = await asking.payload(ben, BOOK, input=mail)
         assert booked["errors"] == []
+        sent = await asking.payload(ben, SEND, box=ids[local])
+        assert sent["errors"] == []
+        ids[f"{local}Letter"] = sent["delivery"]["id"]
         prefix = "open" if local == "desk" else "guarded"
         for activity in booked["activities"]:
             suffix = {"ACTIVITY": "Activity", "AGENTS_LOG": "Log"}[activity["kind"]]
             ids[prefix + suffix] = activity["id"]
+    await asking.database.execute("DELETE FROM outbox_letters")
+    await asking.database.execute(SETTLED)
     told = await AuditEvent.filter(agency_id=nord.id, action="mailbox.vip_on").get()
     ids["auditEvent"] = encode(NodeKind.AUDIT_EVENT, told.id)
     assert await Assignment.filter(until=None).count() == len(("desk", "chef"))

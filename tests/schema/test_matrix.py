@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from graphql import (
     is_introspection_type,
 )
 
+from resolvers import credentials
 from resolvers.request import Request
 from schema import schema
 from schema.context import Context
@@ -131,7 +133,9 @@ async def change(world: World, request: Request, call: str) -> str:
 
 
 @pytest.mark.asyncio
-async def test_every_change_is_made_by_those_who_may(asking: Asking) -> None:
+async def test_every_change_is_made_by_those_who_may(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else the letter that one of them had sent would keep back the others'.
+    monkeypatch.setattr(credentials, "AGAIN_AFTER", timedelta(0))
     world = await matrix_world.build(asking)
     wrong = []
     before = await contents(asking.database, "sessions", "audit_events")
@@ -178,20 +182,40 @@ async def test_whoever_may_no_longer_come_in_changes_nothing_more(asking: Asking
 # ---------------------------------------------------------------- subscriptions
 
 
-@pytest.mark.asyncio
-@pytest.mark.parametrize("name", SUBSCRIPTIONS)
-async def test_everybody_hears_what_one_may(asking: Asking, name: str) -> None:
-    world = await matrix_world.build(asking)
+async def listen(world: World, name: str) -> dict[str, Any]:
+    """The streams of all whom the door lets in."""
     selected, row = SUBSCRIPTIONS[name]
+    head = matrix_world.declared(selected)
+    document = f"subscription ({head}) {{ {selected} }}" if head else f"subscription {{ {selected} }}"
     streams: dict[str, Any] = {}
     for column in COLUMNS:
         request = await world.enter(await world.token(column))
         if request is None:
             assert row[column] == "401"
             continue
-        streams[column] = aiter(
-            await schema.subscribe(f"subscription {{ {selected} }}", None, Context(request))
-        )
+        streams[column] = aiter(await schema.subscribe(document, dict(world.ids), Context(request)))
+    return streams
+
+
+@pytest.mark.asyncio
+async def test_a_letter_is_told_to_those_who_may_read_it(asking: Asking) -> None:
+    world = await matrix_world.build(asking)
+    row = SUBSCRIPTIONS["credentialDeliveryChanged"][1]
+    for column, stream in (await listen(world, "credentialDeliveryChanged")).items():
+        heard = await anext(stream)
+        if row[column] == "value":
+            assert heard.errors is None
+            assert heard.data == {"credentialDeliveryChanged": {"id": world.ids["deskLetter"]}}
+        else:
+            assert [(error.extensions or {})["code"] for error in heard.errors or []] == [row[column]]
+        await stream.aclose()
+
+
+@pytest.mark.asyncio
+async def test_everybody_hears_of_bookings_what_one_may(asking: Asking) -> None:
+    world = await matrix_world.build(asking)
+    row = SUBSCRIPTIONS["activityBooked"][1]
+    streams = await listen(world, "activityBooked")
     waiting = {column: asyncio.ensure_future(anext(stream)) for column, stream in streams.items()}
     refused = await waiting["signed out"]
     assert [(error.extensions or {})["code"] for error in refused.errors or []] == [row["signed out"]]

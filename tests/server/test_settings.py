@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from execution.limits import NAMES, Limits
 from execution.persisted import sha256
 from mail.servers import MailServer
-from server.setting_values import SmtpServer
+from mail.smtp import SmtpServer
 from server.settings import PublicSettings, Settings, SettingsError
 from tests.databases import key_ring
 from tests.mail.client_setup.certificates import chain

@@ -1,0 +1,511 @@
+"""Letters with credentials: who has them sent, what is stored with them, what they hold, and how many there may be."""
+
+import asyncio
+import email
+import hashlib
+import re
+from collections.abc import Awaitable
+from datetime import timedelta
+from email import policy
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from models import clock, mailbox_passwords, outbox
+from models.database import Database
+from models.seals import Purpose
+from models.tables import (
+    CredentialContent,
+    CredentialDelivery,
+    DeliveryState,
+    Mailbox,
+    MailboxEventKind,
+    OutboxLetter,
+    Role,
+    User,
+    UserState,
+)
+from resolvers import agencies, credentials, mailboxes, rates
+from resolvers.credentials import Sending
+from resolvers.deliveries import CredentialDelivery as Delivery
+from resolvers.errors import (
+    CallerError,
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    RateLimitedError,
+    UnauthenticatedError,
+)
+from resolvers.node_ids import NodeKind, encode
+from resolvers.rates import Rate
+from resolvers.request import Request
+from tests import storage
+from tests.resolvers.offices import Office, audited, box_id, events, knowers, new_password, user_id
+from tests.storage import contents
+from tests.surroundings import CORRESPONDENT, SEALS
+
+pytestmark = pytest.mark.asyncio
+
+SENT = "mailbox.credentials_send"
+HOME = "anna@home.example"
+
+
+@pytest_asyncio.fixture
+async def office(database: Database) -> Office:
+    """Anna is assigned to the desk, which has a password."""
+    opened = await Office.open()
+    await storage.period(opened.desk, opened.anna)
+    await new_password(database, SEALS, opened.desk)
+    return opened
+
+
+def asked(mailbox: Mailbox | str, to: str = HOME, **changes: Any) -> Sending:  # noqa: ANN401 (whatever it has)
+    wanted = mailbox if isinstance(mailbox, str) else box_id(mailbox)
+    plain: dict[str, Any] = {"content": CredentialContent.ONE_TIME_LINK, "language": None, "request_id": None}
+    return Sending(wanted, to, **(plain | changes))
+
+
+async def sending(
+    database: Database,
+    who: User | None,
+    mailbox: Mailbox | str,
+    to: str = HOME,
+    **changes: Any,  # noqa: ANN401 (whatever it has)
+) -> Delivery:
+    request = await storage.request(database, who)
+    return await credentials.send(request, asked(mailbox, to, **changes))
+
+
+async def refuse(database: Database, work: Awaitable[Any], error: type[CallerError]) -> CallerError:
+    """It is refused and leaves no trace."""
+    before = await contents(database, "sessions")
+    with pytest.raises(error) as caught:
+        await work
+    assert await contents(database, "sessions") == before
+    return caught.value
+
+
+async def letter(delivery_id: UUID) -> EmailMessage:
+    """The letter that waits, opened."""
+    row = await OutboxLetter.get(delivery_id=delivery_id)
+    content = SEALS.open(row.sealed, Purpose.LETTER, delivery_id).encode("latin-1")
+    return email.message_from_bytes(content, policy=policy.default)
+
+
+def text_of(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+# ---------------------------------------------------------------- who may
+
+
+@pytest.mark.parametrize("who", ["anna", "boss"])
+async def test_a_letter_waits_and_everything_is_written_down(
+    database: Database, office: Office, who: str
+) -> None:
+    person: User = getattr(office, who)
+    changing = (
+        "sessions",
+        "audit_events",
+        "mailbox_events",
+        "mailboxes",
+        "mailbox_password_knowers",
+        "credential_deliveries",
+        "outbox_letters",
+    )
+    before = await contents(database, *changing)
+
+    found = await sending(database, person, office.desk, "Anna@HOME.example", language="en", request_id="one")
+
+    stored = await CredentialDelivery.get(id=found.id)
+    newest = (await Mailbox.get(id=office.desk.id)).last_moment
+    assert await audited(SENT) == [
+        {
+            "actor": person.id,
+            "subject": ("mailbox", office.desk.id),
+            "from": "192.0.2.7",
+            "delivery": str(found.id),
+            "to": "Anna@home.example",
+            "content": "ONE_TIME_LINK",
+            "version": 1,
+        }
+    ]
+    assert await events(office.desk) == [(MailboxEventKind.CREDENTIALS_SENT, person.id)]
+    assert await knowers(office.desk) == {(1, person.id)}
+    assert found == Delivery(
+        id=found.id,
+        mailbox_id=office.desk.id,
+        to="Anna@home.example",
+        content=CredentialContent.ONE_TIME_LINK,
+        state=DeliveryState.QUEUED,
+        attempts=0,
+        failure=None,
+        requested_by_id=person.id,
+        requested_at=newest,
+        expires_at=newest + timedelta(hours=72),
+        sent_at=None,
+        opened_at=None,
+    )
+    assert (stored.language, stored.password_version, stored.request_id) == ("en", 1, "one")
+    assert stored.fold_to == "anna@home.example"
+    message = await letter(found.id)
+    assert message["To"] == "Anna@home.example"
+    assert message["Message-ID"] == f"<{found.id}@crm.example>"
+    token = re.search(rf"{CORRESPONDENT.public_url}/credentials#([\w-]{{43}})\s", text_of(message))
+    assert token is not None
+    assert hashlib.sha256(token[1].encode()).hexdigest() == stored.token_hash
+    assert await contents(database, *changing) == before
+
+
+async def test_the_token_is_stored_nowhere(database: Database, office: Office) -> None:
+    found = await sending(database, office.anna, office.desk)
+    match = re.search(r"#([\w-]{43})\s", text_of(await letter(found.id)))
+    assert match is not None
+    assert match[1] not in repr(await contents(database))
+
+
+@pytest.mark.parametrize(
+    "who,error",
+    [
+        ("nobody", UnauthenticatedError),
+        ("ben", ForbiddenError),
+        ("former", ForbiddenError),
+        ("stranger", NotFoundError),
+        ("manager", NotFoundError),
+        ("locked", UnauthenticatedError),
+    ],
+)
+async def test_nobody_else_sends_one(
+    database: Database, office: Office, who: str, error: type[CallerError]
+) -> None:
+    former = await storage.user(office.agency, "former")
+    await storage.period(office.desk, former, until=clock.now())
+    people = {
+        "nobody": None,
+        "ben": await storage.user(office.agency, "ben"),
+        "former": former,
+        "stranger": await storage.user(await storage.agency("sued"), "boss", role=Role.ADMINISTRATOR),
+        "manager": await storage.user(None, "manager"),
+        "locked": await storage.user(
+            office.agency, "locked", role=Role.ADMINISTRATOR, state=UserState.LOCKED
+        ),
+    }
+    # The address is none: rights come first.
+    await refuse(database, sending(database, people[who], office.desk, "x"), error)
+
+
+async def test_administrators_send_none_of_a_vip_mailbox(database: Database, office: Office) -> None:
+    await Mailbox.filter(id=office.desk.id).update(vip=True)
+    await refuse(database, sending(database, office.boss, office.desk), ForbiddenError)
+    assert (await sending(database, office.anna, office.desk)).state is DeliveryState.QUEUED
+
+
+async def test_what_is_no_mailbox_of_the_agency_is_not_found(database: Database, office: Office) -> None:
+    foreign = await storage.mailbox(await storage.agency("sued"), "desk")
+    for wrong in ("", "\0", user_id(office.boss), encode(NodeKind.MAILBOX, office.anna.id), box_id(foreign)):
+        error = await refuse(database, sending(database, office.boss, wrong), NotFoundError)
+        assert error.path == ["input", "mailboxId"]
+
+
+# ---------------------------------------------------------------- what may be asked for
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "",
+        "anna",
+        "anna@",
+        "@home.example",
+        "anna@home.example\n",
+        "a\0@home.example",
+        "Anna <anna@home.example>",
+        "a,b@c.d e",
+    ],
+)
+async def test_an_address_that_is_none_is_refused(database: Database, office: Office, to: str) -> None:
+    error = await refuse(database, sending(database, office.anna, office.desk, to), InvalidInputError)
+    assert error.path == ["input", "to"]
+
+
+@pytest.mark.parametrize(
+    "to", ["desk@nord.example", "DESK@Nord.Example", "desk+phone@nord.example", "Desk+@NORD.example"]
+)
+async def test_a_letter_to_the_mailbox_itself_is_refused_with_the_reason(
+    database: Database, office: Office, to: str
+) -> None:
+    error = await refuse(database, sending(database, office.anna, office.desk, to), InvalidInputError)
+    assert error.path == ["input", "to"]
+    assert "the mailbox itself" in error.message
+
+
+async def test_another_mailbox_of_the_agency_may_get_it(database: Database, office: Office) -> None:
+    assert (
+        await sending(database, office.anna, office.desk, "desks@nord.example")
+    ).to == "desks@nord.example"
+
+
+@pytest.mark.parametrize(
+    "changes,path",
+    [
+        ({"language": "not a tag"}, "language"),
+        ({"request_id": ""}, "requestId"),
+        ({"request_id": "a\n"}, "requestId"),
+    ],
+)
+async def test_what_cannot_be_is_refused(
+    database: Database, office: Office, changes: dict[str, str], path: str
+) -> None:
+    error = await refuse(database, sending(database, office.anna, office.desk, **changes), InvalidInputError)
+    assert error.path == ["input", path]
+
+
+@pytest.mark.parametrize(
+    "language,subject",
+    [(None, "Zugangsdaten"), ("de-AT", "Zugangsdaten"), ("tlh", "Zugangsdaten"), ("en-GB", "Credentials")],
+)
+async def test_it_is_written_in_the_readers_language(
+    database: Database, office: Office, language: str | None, subject: str
+) -> None:
+    found = await sending(database, office.anna, office.desk, language=language)
+    assert subject in (await letter(found.id))["Subject"]
+
+
+async def test_a_mailbox_without_a_password_has_none_to_send(database: Database, office: Office) -> None:
+    fresh = await storage.mailbox(office.agency, "fresh")
+    error = await refuse(database, sending(database, office.boss, fresh), ConflictError)
+    assert error.path == ["input", "mailboxId"]
+
+
+# ---------------------------------------------------------------- the password itself
+
+
+async def test_a_password_is_in_a_letter_only_where_the_agency_allows_it(
+    database: Database, office: Office
+) -> None:
+    await storage.agency("sued", passwords_in_letters=True)
+    content = {"content": CredentialContent.PASSWORD}
+    error = await refuse(database, sending(database, office.anna, office.desk, **content), ForbiddenError)
+    assert error.path == ["input", "content"]
+    await agencies.set_passwords_in_letters(await storage.request(database, office.boss), allowed=True)
+    found = await sending(database, office.anna, office.desk, **content)
+    row = await mailbox_passwords.of(database, office.desk.id)
+    assert row is not None
+    password = mailbox_passwords.opened(SEALS, row.sealed, office.desk.address, 1)
+    assert password in text_of(await letter(found.id))
+    assert (found.content, found.expires_at) == (CredentialContent.PASSWORD, None)
+    assert (await CredentialDelivery.get(id=found.id)).token_hash is None
+    assert password not in repr(await contents(database))
+
+
+async def test_only_administrators_say_what_letters_may_carry(database: Database, office: Office) -> None:
+    for who, error in (
+        (None, UnauthenticatedError),
+        (office.anna, ForbiddenError),
+        (await storage.user(None, "manager"), NotFoundError),
+    ):
+        request = await storage.request(database, who)
+        await refuse(database, agencies.set_passwords_in_letters(request, allowed=True), error)
+    other = await storage.agency("sued")
+    request = await storage.request(database, office.boss)
+    for _ in range(2):
+        found = await agencies.set_passwords_in_letters(request, allowed=True)
+        assert (found.id, found.passwords_in_letters) == (office.agency.id, True)
+    assert await audited("agency.passwords_in_letters") == [
+        {
+            "actor": office.boss.id,
+            "subject": ("agency", office.agency.id),
+            "from": "192.0.2.7",
+            "allowed": True,
+        }
+    ]
+    await other.refresh_from_db()
+    assert other.passwords_in_letters is False
+
+
+# ---------------------------------------------------------------- repeated calls
+
+
+async def test_the_same_call_within_a_day_sends_one_letter(
+    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    request = await storage.request(database, office.anna)
+    wanted = asked(office.desk, request_id="one")
+    first = await credentials.send(request, wanted)
+    now += timedelta(hours=24) - timedelta(microseconds=1)
+    before = await contents(database)
+    assert await credentials.send(request, wanted) == first
+    assert await contents(database) == before
+    now += timedelta(microseconds=1)
+    second = await credentials.send(request, wanted)
+    assert second.id != first.id
+    assert {row.id: row.request_id for row in await CredentialDelivery.all()} == {
+        first.id: None,
+        second.id: "one",
+    }
+
+
+async def test_another_letter_under_the_same_name_is_refused(database: Database, office: Office) -> None:
+    await sending(database, office.anna, office.desk, request_id="one")
+    for changes in ({"to": "ben@home.example"}, {"language": "en"}):
+        error = await refuse(
+            database, sending(database, office.anna, office.desk, request_id="one", **changes), ConflictError
+        )
+        assert error.path == ["input", "requestId"]
+    # Somebody else's names are others.
+    await sending(database, office.boss, office.desk, "boss@home.example", request_id="one")
+    assert await CredentialDelivery.all().count() == 2
+
+
+async def test_the_same_call_twenty_times_at_once_sends_one_letter(
+    database: Database, office: Office
+) -> None:
+    found = await asyncio.gather(
+        *(sending(database, office.anna, office.desk, request_id="one") for _ in range(20))
+    )
+    assert len({each.id for each in found}) == 1
+    assert await CredentialDelivery.all().count() == await OutboxLetter.all().count() == 1
+    assert len(await audited(SENT)) == len(await events(office.desk)) == 1
+
+
+async def test_who_may_no_longer_is_not_answered_as_before(database: Database, office: Office) -> None:
+    request = await storage.request(database, office.anna)
+    wanted = asked(office.desk, request_id="one")
+    await credentials.send(request, wanted)
+    await database.execute("UPDATE assignments SET until = $1", clock.now())
+    await refuse(database, credentials.send(request, wanted), ForbiddenError)
+
+
+# ---------------------------------------------------------------- how often
+
+
+async def limited(database: Database, work: Awaitable[Any], path: list[str] | None, after: int) -> str:
+    error = await refuse(database, work, RateLimitedError)
+    assert isinstance(error, RateLimitedError)
+    assert (error.path, error.retry_after) == (path, after)
+    return error.message
+
+
+async def test_the_same_letter_again_says_why_it_was_not_sent(
+    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    await sending(database, office.anna, office.desk)
+    now += timedelta(seconds=20)
+    # Whoever asks, and however it is written.
+    for who, to in ((office.anna, HOME), (office.boss, "ANNA@home.example")):
+        message = await limited(database, sending(database, who, office.desk, to), ["input", "to"], 40)
+        assert "asked for a moment ago" in message
+    await sending(database, office.anna, office.desk, "other@home.example")
+    now += timedelta(seconds=40)
+    await sending(database, office.anna, office.desk)
+    # What failed may be asked for again at once.
+    await database.execute("DELETE FROM outbox_letters")
+    await database.execute("UPDATE credential_deliveries SET state = 'FAILED'")
+    await sending(database, office.anna, office.desk)
+
+
+async def test_a_viewer_a_mailbox_and_an_address_have_so_many(
+    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    hour = timedelta(hours=1)
+    monkeypatch.setattr(rates, "LETTERS", Rate(SENT, by_user=3, at_mailbox=2, within=hour))
+    monkeypatch.setattr(credentials, "TO_ONE_ADDRESS", 2)
+    other, third = [await storage.mailbox(office.agency, name) for name in ("other", "third")]
+    for each in (other, third):
+        await new_password(database, SEALS, each)
+    await sending(database, office.boss, office.desk, "a@x.example")
+    await sending(database, office.boss, office.desk, "b@x.example")
+    await limited(database, sending(database, office.anna, office.desk, "c@x.example"), None, 3600)
+    await sending(database, office.boss, other, "b@x.example")
+    await limited(database, sending(database, office.boss, third, "d@x.example"), None, 3600)
+    deputy = await storage.user(office.agency, "deputy", role=Role.ADMINISTRATOR)
+    await limited(database, sending(database, deputy, third, "B@x.example"), ["input", "to"], 3600)
+    # Another agency's letters to the address are no business of this one.
+    sued = await storage.agency("sued")
+    theirs, abroad = (
+        await storage.user(sued, "boss", role=Role.ADMINISTRATOR),
+        await storage.mailbox(sued, "desk"),
+    )
+    await new_password(database, SEALS, abroad)
+    await sending(database, theirs, abroad, "b@x.example")
+    now += hour
+    await sending(database, office.boss, office.desk, "b@x.example")
+
+
+async def test_at_once_no_more_are_sent_than_may_be(
+    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "LETTERS", Rate(SENT, by_user=30, at_mailbox=3, within=timedelta(hours=1)))
+    calls = [
+        sending(database, who, office.desk, f"{number}@x.example")
+        for who in (office.anna, office.boss)
+        for number in range(6)
+    ]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(each, RateLimitedError) for each in answers) == 9
+    assert await CredentialDelivery.all().count() == await OutboxLetter.all().count() == 3
+
+
+# ---------------------------------------------------------------- whole or not at all
+
+
+async def test_a_letter_that_cannot_be_written_leaves_nothing(
+    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(outbox, "sealed", fail)
+    request: Request = await storage.request(database, office.anna)
+    before = await contents(database)
+    with pytest.raises(RuntimeError):
+        await credentials.send(request, asked(office.desk))
+    assert await contents(database) == before
+
+
+# ---------------------------------------------------------------- addresses that suggest themselves
+
+
+async def test_private_addresses_suggest_themselves_to_those_who_may_read_them(
+    database: Database, office: Office
+) -> None:
+    people = {
+        name: await storage.user(office.agency, name, email=address, **more)
+        for name, address, more in (
+            ("zoe", "zoe@home.example", {}),
+            ("ben", "ben@home.example", {}),
+            ("mute", None, {}),
+            ("itself", "Desk+x@nord.example", {}),
+            ("locked", "locked@home.example", {"state": UserState.LOCKED}),
+            ("former", "former@home.example", {}),
+        )
+    }
+    for name, who in people.items():
+        await storage.period(office.desk, who, until=clock.now() if name == "former" else None)
+    await User.filter(id=office.anna.id).update(email="anna@home.example")
+
+    async def suggested(who: User) -> list[tuple[str, UUID]]:
+        request = await storage.request(database, who)
+        box = await mailboxes.by_id(request, office.desk.id)
+        assert box is not None
+        return [(each.address, each.user_id) for each in await credentials.suggested(request, box)]
+
+    assert await suggested(office.boss) == [
+        ("anna@home.example", office.anna.id),
+        ("ben@home.example", people["ben"].id),
+        ("zoe@home.example", people["zoe"].id),
+    ]
+    assert await suggested(people["zoe"]) == [("zoe@home.example", people["zoe"].id)]
+    assert await suggested(people["mute"]) == []
