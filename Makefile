@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 GRAPHIQL := server/graphiql
 PEERS := tests/npm
+RIVALS := bench/npm
 GRAPHIQL_SOURCES := $(shell find $(GRAPHIQL) -type d '(' -name node_modules -o -name dist ')' -prune -o -type f -print 2>/dev/null)
 
 # The first Python that runs, is new enough and can make environments. Another one: make setup PYTHON=/path/to/python3.12
@@ -56,7 +57,7 @@ migration: $(VENV)/.postfach ## write a migration for what was changed in models
 	@test -n '$(ARGS)' || { echo 'Say what it does: make migration ARGS=agency_fax' >&2; exit 1; }
 	@$(BIN)/tortoise --config-file models/migrations/tortoise.json makemigrations --name '$(ARGS)'
 
-bench: $(VENV)/.postfach ## measure (what there is: make bench ARGS=--help)
+bench: $(VENV)/.postfach $(VENV)/.rivals ## measure (what there is: make bench ARGS=--help)
 	@$(BIN)/python -m bench $(ARGS)
 
 requirements: $(VENV)/.installed ## resolve and pin the dependencies anew (all of them: ARGS=--upgrade)
@@ -67,7 +68,7 @@ requirements: $(VENV)/.installed ## resolve and pin the dependencies anew (all o
 	done
 
 clean: ## remove what set-up and the tools made; keeps var/, where the data is
-	rm -rf $(VENV) $(PEERS)/node_modules $(GRAPHIQL)/node_modules $(GRAPHIQL)/dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) $(PEERS)/node_modules $(RIVALS)/node_modules $(GRAPHIQL)/node_modules $(GRAPHIQL)/dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 
 # ---------------------------------------------------------------- the steps of set-up, each done once
@@ -121,4 +122,16 @@ $(VENV)/.peers: $(BIN)/npm $(PEERS)/package.json $(PEERS)/package-lock.json
 		cat $(VENV)/npm-peers.log >&2; exit 1; \
 	else \
 		echo 'Warning: npm could not install the peers of some tests ($(VENV)/npm-peers.log says why): they are skipped.' >&2; \
+	fi
+
+# The servers of other languages that measurements compare with; without npm's registry they are left out.
+$(VENV)/.rivals: $(BIN)/npm $(RIVALS)/package.json $(RIVALS)/package-lock.json
+	@echo 'Installing Mercurius and PostGraphile …'
+	@machine=$$(npm config get globalconfig 2>/dev/null); \
+	[ -z "$$machine" ] || export NPM_CONFIG_GLOBALCONFIG="$${NPM_CONFIG_GLOBALCONFIG:-$$machine}"; \
+	export PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	if npm --prefix $(RIVALS) ci --loglevel=error --fetch-retries=1 >$(VENV)/npm-rivals.log 2>&1; then \
+		touch $@; \
+	else \
+		echo 'Warning: npm could not install them ($(VENV)/npm-rivals.log says why): they are not compared with.' >&2; \
 	fi

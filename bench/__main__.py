@@ -1,4 +1,4 @@
-"""Runs one measurement by its name; `make bench` runs the quick one, ARGS="NAME --help" explains another."""
+"""Runs one measurement by its name: `make bench ARGS="NAME --help"` explains it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import sys
 
 from bench import compare, feed, fill, import_million
 
-MEASUREMENTS = {"compare": compare.main, "feed": feed.main, "fill": fill.main, "import": import_million.main}
+MEASUREMENTS = {
+    "compare": (compare.main, "the four operations beside the limit, Mercurius and PostGraphile"),
+    "feed": (feed.main, "pages of the feed in an agency that is all VIP, for each shape of user"),
+    "fill": (fill.main, "no measurement: a database with the data, to be looked at or used by several"),
+    "import": (import_million.main, "how long e-mails take into a database, and how much memory"),
+}
 
 
 def main() -> None:
+    """Run what the first word names; the quick one without any."""
     name, *arguments = sys.argv[1:] or ["feed"]
     if name not in MEASUREMENTS:
-        sys.exit(f"{name}: what there is to measure is {', '.join(MEASUREMENTS)}")
-    MEASUREMENTS[name](arguments)
+        lines = [f"  {each:10} {words}" for each, (_, words) in MEASUREMENTS.items()]
+        text = "\n".join(["python -m bench NAME [--help]", *lines])
+        if name in {"-h", "--help"}:
+            print(text)
+            return
+        sys.exit(f"{name}: there is no such measurement\n{text}")
+    MEASUREMENTS[name][0](arguments)
 
 
 main()

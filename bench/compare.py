@@ -25,12 +25,13 @@ import psutil  # type: ignore[import-untyped]  # its stubs are not worth a depen
 
 from bench import report
 from bench.contestants import Contestant, Limit, Postfach, cpu_seconds
-from bench.databases import cluster, machine
+from bench.databases import Cluster, cluster, machine
 from bench.load import Load, run
 from bench.operations import Question, questions
 from bench.report import Round
+from bench.rivals import Mercurius, PostGraphile, are_installed
 
-SERVERS = ("limit", "Postfach")
+SERVERS = ("limit", "Postfach", "Mercurius", "PostGraphile")
 WARM_SECONDS = 2.0
 
 
@@ -74,8 +75,10 @@ def one_round(
     )
 
 
-def contestants(names: Sequence[str], url: str, folder: Path, workers: int) -> list[Contestant]:
-    """Return the servers of these names."""
+def contestants(
+    names: Sequence[str], data: Cluster, url: str, folder: Path, workers: int
+) -> list[Contestant]:
+    """Return the servers of these names, but those that npm has not installed."""
     made: list[Contestant] = []
     for name in names:
         match name:
@@ -83,6 +86,12 @@ def contestants(names: Sequence[str], url: str, folder: Path, workers: int) -> l
                 made.append(Limit(url, folder, workers))
             case "Postfach":
                 made.append(Postfach(url, folder, workers))
+            case "Mercurius" | "PostGraphile" if not are_installed():
+                print(f"{name} is left out: npm has not installed it", flush=True)
+            case "Mercurius":
+                made.append(Mercurius(url, folder, workers))
+            case "PostGraphile":
+                made.append(PostGraphile(PostGraphile.prepared(data, url), folder, workers))
             case _:
                 sys.exit(f"{name}: the servers are {', '.join(SERVERS)}")
     return made
@@ -120,7 +129,7 @@ def main(arguments: list[str]) -> None:
         url = data.filled(chosen.entries)
         asked = asyncio.run(questions(url))
         asked = {name: asked[name] for name in chosen.operations.split(",")}
-        servers = contestants(chosen.servers.split(","), url, folder, chosen.workers)
+        servers = contestants(chosen.servers.split(","), data, url, folder, chosen.workers)
         for server in servers:
             stack.enter_context(server)
         check(servers, asked)
