@@ -49,6 +49,7 @@ COLUMNS = {
         "last_moment",
     ),
     "mailbox_passwords": ("mailbox_id", "agency_id", "version", "sealed", "hash", "changed_at"),
+    "mailbox_password_knowers": ("id", "agency_id", "mailbox_id", "version", "user_id"),
     "assignments": ("id", "agency_id", "mailbox_id", "user_id", "since", "until"),
     "mails": (
         "id",

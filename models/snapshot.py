@@ -94,6 +94,20 @@ async def mailboxes(statements: Statements, agency_id: UUID) -> Sequence[Mapping
     )
 
 
+async def password_knowers(statements: Statements, agency_id: UUID) -> dict[UUID, list[str]]:
+    """Return by mailbox the logins of those to whom, or by whom, its current password was shown or sent."""
+    rows = await statements.fetch(
+        "SELECT k.mailbox_id, u.login FROM mailbox_password_knowers k JOIN mailbox_passwords p "
+        "ON p.mailbox_id = k.mailbox_id AND p.version = k.version JOIN users u ON u.id = k.user_id "
+        "WHERE k.agency_id = $1 ORDER BY u.login",
+        agency_id,
+    )
+    found: dict[UUID, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["mailbox_id"], []).append(row["login"])
+    return found
+
+
 async def assignments(statements: Statements, mailbox_id: UUID) -> Sequence[Mapping[str, Any]]:
     """Return the periods at a mailbox, oldest first."""
     return await statements.fetch(

@@ -1,7 +1,8 @@
 """Export: the whole world as JSON Lines in the import's format, what is referred to first.
 
 Equal contents give equal lines: nothing in them or in their order depends on ids. The audit, sessions, letters and the events
-of mailboxes stay behind. Users' passwords go as their hashes, those of mailboxes as hashes and sealed tokens.
+of mailboxes stay behind. Users' passwords go as their hashes, those of mailboxes as hashes and sealed tokens, with the logins
+of those who know them.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class _Agency:
             yield _user(self._row["key"], row, groups.get(row["id"], []))
 
     async def mailboxes(self) -> AsyncIterator[dict[str, Any]]:
+        knowers = await snapshot.password_knowers(self._statements, self._id)
         for row in await snapshot.mailboxes(self._statements, self._id):
             self._addresses[row["id"]] = row["address"]
             stops_at = row["receiving_stops_at"]
@@ -86,7 +88,7 @@ class _Agency:
             }
             if not row["active"] and stops_at is not None:
                 line["receivingStopsAt"] = _instant(stops_at)
-            yield line | _mailbox_password(row)
+            yield line | _mailbox_password(row, knowers.get(row["id"], []))
 
     async def assignments(self) -> AsyncIterator[dict[str, Any]]:
         for mailbox_id, address in self._addresses.items():
@@ -157,7 +159,7 @@ def _user(agency: str | None, row: Mapping[str, Any], groups: list[str]) -> dict
     }
 
 
-def _mailbox_password(row: Mapping[str, Any]) -> dict[str, Any]:
+def _mailbox_password(row: Mapping[str, Any], known_by: list[str]) -> dict[str, Any]:
     """Return the keys of a mailbox's password; one that comes from before passwords has none yet."""
     if row["version"] is None:
         return {}
@@ -166,6 +168,7 @@ def _mailbox_password(row: Mapping[str, Any]) -> dict[str, Any]:
         "passwordSealed": row["sealed"],
         "passwordVersion": row["version"],
         "passwordChangedAt": _instant(row["changed_at"]),
+        **({"passwordKnownBy": known_by} if known_by else {}),
     }
 
 

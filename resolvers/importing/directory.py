@@ -33,7 +33,15 @@ HASHED_AT_ONCE = 2
 """Passwords; each takes 64 MiB while it is hashed."""
 
 OTHER_CONTENT = "It is stored already, with other content."
-TABLES = ("office_groups", "users", "office_group_members", "mailboxes", "mailbox_passwords", "assignments")
+TABLES = (
+    "office_groups",
+    "users",
+    "office_group_members",
+    "mailboxes",
+    "mailbox_passwords",
+    "mailbox_password_knowers",
+    "assignments",
+)
 """In the order in which they refer to each other."""
 HASHED = ("users", "mailbox_passwords")
 """Those with values that threads make."""
@@ -185,6 +193,7 @@ class Directory:
             raise LineRefusedError(
                 f"address: The e-mail of line {earlier} names it already: mailboxes stand before e-mails."
             )
+        knowers = [self._knower(agency, login, place) for place, login in enumerate(line.password_known_by)]
         make = passwords.made(self._seals, line.address, line.password, number, self._now)
         if not content.active and stops_at is None:
             stops_at = self._now
@@ -206,8 +215,18 @@ class Directory:
             )
         )
         self._rows["mailbox_passwords"].append((mailbox.id, agency.id, self._threads.submit(make)))
+        version = passwords.version_of(line.password)
+        self._rows["mailbox_password_knowers"].extend(
+            (uuid4(), agency.id, mailbox.id, version, user_id) for user_id in dict.fromkeys(knowers)
+        )
         await self._write_many()
         return True
+
+    def _knower(self, agency: Agency, login: str, place: int) -> UUID:
+        person = find_user(agency, login)
+        if person is None:
+            raise LineRefusedError(f"passwordKnownBy.{place}: The agency has no user with this login.")
+        return person.id
 
     async def take_assignment(self, line: AssignmentLine, write_mails: Callable[[], Awaitable[None]]) -> bool:
         """Add a period. `write_mails` makes sure that every e-mail of the lines before is stored."""

@@ -99,6 +99,7 @@ class MailboxLine:
     content: MailboxContent
     receiving_stops_at: datetime | None
     password: MailboxPassword
+    password_known_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,10 @@ USER = Keys(
 MAILBOX = Keys(
     "type agency address",
     " ".join(
-        ("emailName vip active automaticBooking receivingStopsAt password", *passwords.EXPORTED),
+        (
+            "emailName vip active automaticBooking receivingStopsAt password passwordKnownBy",
+            *passwords.EXPORTED,
+        ),
     ),
 )
 ASSIGNMENT = Keys("type mailbox user from", "until")
@@ -271,6 +275,7 @@ class LineReader:
             ),
             receiving_stops_at=stops_at,
             password=passwords.read(record, self.now),
+            password_known_by=passwords.known_by(record),
         )
 
     def _assignment(self, record: Record) -> AssignmentLine:

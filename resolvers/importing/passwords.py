@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from models import clock, mailbox_passwords
 from models.keys import is_key_id
+from models.mails import same_address
 from models.seals import SealError, UnknownKeyError
 from resolvers.importing.errors import LineRefusedError
 from resolvers.importing.hashes import check_hash, memory_of
@@ -48,6 +49,11 @@ class Plain:
 
 
 MailboxPassword = Plain | Sealed
+
+
+def version_of(password: MailboxPassword) -> int:
+    """Return the version under which a password is stored."""
+    return password.version if isinstance(password, Sealed) else 1
 
 
 def read(record: Record, now: datetime) -> MailboxPassword:
@@ -107,6 +113,14 @@ def made(
         return given
 
     return verify
+
+
+def known_by(record: Record) -> tuple[str, ...]:
+    """Return the logins, as they compare, of those to whom, or by whom, the password was shown or sent."""
+    logins = tuple(same_address(login) for login in record.texts("passwordKnownBy"))
+    if logins and not {"password", *EXPORTED} & record.values.keys():
+        raise record.refusal("passwordKnownBy", "Nobody knows a password that is made now.")
+    return logins
 
 
 def _plain(record: Record) -> str:

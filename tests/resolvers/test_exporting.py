@@ -65,6 +65,8 @@ FACTS = {
     "last_moment FROM mailboxes",
     "passwords": "SELECT o.address, p.version, p.sealed, p.hash, p.changed_at FROM mailbox_passwords p "
     "JOIN mailboxes o ON o.id = p.mailbox_id",
+    "knowers": "SELECT o.address, k.version, u.login FROM mailbox_password_knowers k "
+    "JOIN mailboxes o ON o.id = k.mailbox_id JOIN users u ON u.id = k.user_id",
     "assignments": "SELECT o.address, u.login, s.since, s.until FROM assignments s "
     "JOIN mailboxes o ON o.id = s.mailbox_id JOIN users u ON u.id = s.user_id",
     "mails": "SELECT a.key, m.identity, m.message_id, m.sender, m.recipients, m.subject, m.preview, m.remark, "

@@ -9,9 +9,11 @@ from models import clock, mailbox_passwords
 from models.database import Database
 from models.seals import Purpose
 from models.snapshot import snapshot
-from resolvers import exporting
+from models.tables import User
+from resolvers import exporting, mailboxes, password_knowledge
 from resolvers.importing import LineRefusedError
-from tests.resolvers.arrivals import Line, agency, at, mailbox, take
+from tests import storage
+from tests.resolvers.arrivals import Line, agency, assignment, at, mailbox, take, user
 from tests.storage import contents
 from tests.surroundings import SEALS, seals
 
@@ -121,4 +123,87 @@ async def test_the_first_line_that_is_wrong_is_told(database: Database) -> None:
     with pytest.raises(LineRefusedError) as refused:
         await take(database, agency(), exported(passwordHash=other), mailbox("x@west.example"))
     assert str(refused.value) == "line 2: passwordHash: It is the hash of another password."
+    assert not (await contents(database))["agencies"]
+
+
+# ---------------------------------------------------------------- who knows it
+
+ANNA, BERT = "anna@nord.example", "bert@nord.example"
+KNOWERS = "SELECT k.version, u.login FROM mailbox_password_knowers k JOIN users u ON u.id = k.user_id ORDER BY u.login"
+
+
+async def knowers(database: Database) -> list[tuple[int, str]]:
+    """Which version who knows."""
+    return [(row["version"], row["login"]) for row in await database.fetch(KNOWERS)]
+
+
+async def written(database: Database) -> Line:
+    """The mailbox's line in an export."""
+    async with snapshot(database) as statements:
+        lines = [orjson.loads(each) async for _, each in exporting.lines(statements)]
+    (line,) = [each for each in lines if each["type"] == "mailbox"]
+    return dict(line)
+
+
+async def is_recommended(database: Database) -> bool:
+    """Whether the mailbox's password should be renewed, as an administrator reads it."""
+    boss = await User.get(login="boss@nord.example")
+    request = await storage.request(database, boss)
+    box = await mailboxes.by_address(request, ADDRESS)
+    assert box is not None
+    known = await password_knowledge.of_mailbox(request, box)
+    assert known is not None
+    return known.is_renewal_recommended
+
+
+PEOPLE = (agency(), user("boss@nord.example", role="ADMINISTRATOR"), user(ANNA), user(BERT))
+
+
+async def test_who_knows_a_password_comes_and_goes_with_it(database: Database) -> None:
+    line = exported(passwordKnownBy=["BERT@nord.example", ANNA, BERT])
+    await take(database, *PEOPLE, line, assignment(mailbox=ADDRESS, user=ANNA))
+    assert await knowers(database) == [(7, ANNA), (7, BERT)]
+    assert (await written(database))["passwordKnownBy"] == [ANNA, BERT]
+    # Bert is not assigned.
+    assert await is_recommended(database)
+    summary = await take(database, line)
+    assert (summary.added["mailbox"], summary.skipped["mailbox"]) == (0, 1)
+    assert await knowers(database) == [(7, ANNA), (7, BERT)]
+    # Of a newer password nobody knows anything.
+    await database.execute("UPDATE mailbox_passwords SET version = 8")
+    assert "passwordKnownBy" not in await written(database)
+    assert not await is_recommended(database)
+
+
+async def test_a_plain_password_may_be_known_to_those_who_may_reveal_it(database: Database) -> None:
+    line = mailbox(ADDRESS, password=PASSWORD, passwordKnownBy=[ANNA, "boss@nord.example"])
+    await take(database, *PEOPLE, line, assignment(mailbox=ADDRESS, user=ANNA))
+    assert await knowers(database) == [(1, ANNA), (1, "boss@nord.example")]
+    assert not await is_recommended(database)
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        (
+            exported(passwordKnownBy=[ANNA, "gone@nord.example"]),
+            "passwordKnownBy.1: The agency has no user with this login.",
+        ),
+        (
+            exported(passwordKnownBy=["wanda@west.example"]),
+            "passwordKnownBy.0: The agency has no user with this login.",
+        ),
+        (exported(passwordKnownBy=[1]), "passwordKnownBy.0: Expected a text."),
+        (exported(passwordKnownBy=ANNA), "passwordKnownBy: Expected a list."),
+        (
+            mailbox(ADDRESS, passwordKnownBy=[ANNA]),
+            "passwordKnownBy: Nobody knows a password that is made now.",
+        ),
+    ],
+)
+async def test_who_can_not_know_a_password(database: Database, line: Line, reason: str) -> None:
+    west = (agency(key="west", domains=["west.example"]), user("wanda@west.example", agency="west"))
+    with pytest.raises(LineRefusedError) as refused:
+        await take(database, *PEOPLE, *west, line)
+    assert str(refused.value) == f"line 7: {reason}"
     assert not (await contents(database))["agencies"]
