@@ -8,146 +8,25 @@ import poplib
 import smtplib
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
-from email.message import EmailMessage
 from typing import Any, cast
 
 import asyncpg
 import pytest
 
 from models import clock, mailbox_passwords
-from models.database import Database, DatabaseUrl, Unit
+from models.database import Database, Unit
 from models.mailbox_passwords import NewPassword
-from models.tables import Mailbox
 from tests import storage
-from tests.mail.deployed import START_SECONDS, MailHost, mail_host
+from tests.mail.deployed import START_SECONDS
+from tests.mail.post import CHEF, DESK, arrived, begun, filled, letter, recipient_code, refused
 from tests.server.cable import Cable
 from tests.surroundings import SEALS
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
-
-DESK, CHEF = "desk@nord.example", "chef@nord.example"
-
-
-@dataclass
-class Post:
-    """Two mailboxes with their passwords, and ways to use them. Every connection ends with the test."""
-
-    database: Database
-    host: MailHost
-    boxes: dict[str, Mailbox] = field(default_factory=dict)
-    passwords: dict[str, str] = field(default_factory=dict)
-    open: ExitStack = field(default_factory=ExitStack)
-
-    async def renew(self, address: str, version: int) -> None:
-        """Give a mailbox its next password, as a renewal stores it."""
-        new = await asyncio.to_thread(NewPassword.make)
-        box = cast("Any", self.boxes[address])
-
-        async def work(unit: Unit) -> None:
-            await mailbox_passwords.store(unit, SEALS, box, version, new, at=clock.now())
-
-        await self.database.transact(work)
-        self.passwords[address] = new.password
-
-    def imap(self, login: str = DESK, password: str | None = None, *, at_once: bool = True) -> imaplib.IMAP4:
-        client: imaplib.IMAP4
-        if at_once:
-            client = imaplib.IMAP4_SSL("localhost", self.host.imaps, ssl_context=self.host.trusts, timeout=20)
-        else:
-            client = imaplib.IMAP4("localhost", self.host.imap, timeout=20)
-            client.starttls(self.host.trusts)
-        self.open.callback(client.shutdown)
-        client.login(login, password or self.passwords[login.lower()])
-        return client
-
-    def pop3(self, login: str = DESK, password: str | None = None) -> poplib.POP3_SSL:
-        client = poplib.POP3_SSL("localhost", self.host.pop3s, context=self.host.trusts, timeout=20)
-        self.open.callback(client.close)
-        client.user(login)
-        client.pass_(password or self.passwords[login.lower()])
-        return client
-
-    def smtp(self, login: str = DESK, password: str | None = None, *, at_once: bool = False) -> smtplib.SMTP:
-        client: smtplib.SMTP
-        if at_once:
-            client = smtplib.SMTP_SSL(
-                "localhost", self.host.submissions, context=self.host.trusts, timeout=20
-            )
-        else:
-            client = smtplib.SMTP("localhost", self.host.submission, timeout=20)
-            client.starttls(context=self.host.trusts)
-        self.open.callback(client.close)
-        client.login(login, password or self.passwords[login.lower()])
-        return client
-
-    def outside(self) -> smtplib.SMTP:
-        """Another mail server, which hands in mail at port 25."""
-        client = smtplib.SMTP("localhost", self.host.smtp, timeout=20)
-        self.open.callback(client.close)
-        client.ehlo("web.example")
-        return client
-
-
-@contextmanager
-def begun(database: Database, url: DatabaseUrl | None = None) -> Iterator[Post]:
-    with mail_host(url or database.url) as host:
-        post = Post(database, host)
-        try:
-            with post.open:
-                yield post
-        except BaseException:
-            # Shown with the failure: what the servers had to say.
-            print(host.log())  # noqa: T201
-            raise
-
-
-async def filled(post: Post) -> None:
-    home = await storage.agency("nord")
-    for address in (DESK, CHEF):
-        post.boxes[address] = await storage.mailbox(home, address.partition("@")[0])
-        await post.renew(address, 1)
-
-
-def letter(sender: str, recipient: str, text: str = "Guten Tag") -> bytes:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, recipient, "Besichtigung"
-    message.set_content(text)
-    return message.as_bytes()
-
-
-def refused(client: smtplib.SMTP, sender: str, recipient: str) -> tuple[int, str]:
-    """What the server answers instead of taking a mail to its only recipient."""
-    with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
-        client.sendmail(sender, [recipient], letter(sender, recipient))
-    ((code, words),) = caught.value.recipients.values()
-    return code, words.decode()
-
-
-def recipient_code(client: smtplib.SMTP, sender: str, recipient: str) -> int:
-    """What is said of a recipient; nothing is sent."""
-    client.ehlo_or_helo_if_needed()
-    code, words = client.mail(sender)
-    assert code == 250, words
-    code, _ = client.rcpt(recipient)
-    client.rset()
-    return code
-
-
-def arrived(post: Post, address: str) -> bytes:
-    """The first mail of a mailbox, once it is there."""
-    client = post.imap(address)
-    deadline = time.monotonic() + START_SECONDS
-    while not int(client.select("INBOX")[1][0] or 0):
-        assert time.monotonic() < deadline, post.host.log()
-        time.sleep(0.05)
-    content = client.fetch("1", "(RFC822)")[1][0]
-    assert isinstance(content, tuple)
-    return content[1]
 
 
 async def test_a_mailbox_is_used_by_every_protocol_and_with_no_other_password(database: Database) -> None:
@@ -216,29 +95,6 @@ async def test_what_is_switched_off_takes_in_nothing_from_its_moment_on_and_stil
         await asyncio.to_thread(post.imap)
         await database.execute(switch, box, None)
         assert await asyncio.to_thread(code) == 250
-
-
-async def test_the_old_password_fails_at_the_next_login_and_sends_no_more(database: Database) -> None:
-    with begun(database) as post:
-        await filled(post)
-        old = post.passwords[DESK]
-        session = await asyncio.to_thread(post.smtp)
-        await post.renew(DESK, 2)
-
-        def use() -> None:
-            with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
-                post.imap(password=old)
-            with pytest.raises(poplib.error_proto, match="AUTH"):
-                post.pop3(password=old)
-            with pytest.raises(smtplib.SMTPAuthenticationError):
-                post.smtp(password=old)
-            code, words = refused(session, DESK, CHEF)
-            assert (code, "not owned by user desk@nord.example-v1" in words) == (553, True), words
-            post.imap()
-            post.pop3()
-            post.smtp().sendmail(DESK, [CHEF], letter(DESK, CHEF))
-
-        await asyncio.to_thread(use)
 
 
 async def test_two_hundred_wrong_logins_keep_nobody_else_waiting(database: Database) -> None:
