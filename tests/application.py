@@ -7,6 +7,8 @@ from unittest import mock
 
 from starlette.applications import Starlette
 
+from tests import evidence
+
 
 @asynccontextmanager
 async def started(environment: Mapping[str, str]) -> AsyncIterator[Starlette]:
@@ -20,3 +22,4 @@ async def started(environment: Mapping[str, str]) -> AsyncIterator[Starlette]:
         application = app.create_app(Settings.load(dict(environment)))
     async with application.router.lifespan_context(application):
         yield application
+        evidence.metrics(application.state.runtime.metrics.registry)

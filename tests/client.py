@@ -9,6 +9,8 @@ from typing import Any, Literal
 import httpx
 from starlette.applications import Starlette
 
+from tests import evidence
+
 # What a JSON answer holds; tests take it apart and compare.
 Json = Any
 Session = Literal["BEARER", "COOKIE"]
@@ -85,6 +87,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Sends one operation and returns whatever is answered."""
+        evidence.sent(variables)
         body: dict[str, Json] = {"query": query}
         if variables is not None:
             body["variables"] = variables
@@ -98,6 +101,7 @@ class Client:
         if self.token is not None:
             sent.setdefault("authorization", f"Bearer {self.token}")
         answer = await self.http.post("/graphql", content=body, headers=sent)
+        evidence.answered(answer.content)
         return Answer(answer.status_code, answer.headers, answer.content)
 
     async def data(self, query: str, variables: Mapping[str, Json] | None = None) -> Json:

@@ -1,10 +1,12 @@
 """The command `postfach` as an operator runs it: once, or as a server that can be ended and killed."""
 
+import http.client
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +14,7 @@ from typing import Self
 
 import httpx
 
-from tests import peers
+from tests import evidence, peers
 
 COMMAND = str(Path(sys.executable).with_name("postfach"))
 START_SECONDS = 60
@@ -34,6 +36,9 @@ def run(
     environment: Mapping[str, str], *arguments: str, text: str | None = None, seconds: float = 300
 ) -> Finished:
     """Runs `postfach ARGUMENTS` to its end, with `text` on standard input."""
+    if arguments[:1] == ("password",):
+        evidence.secret((text or "").strip(), "a password on standard input")
+    evidence.brought((text or "").encode("utf-8", "surrogatepass"), "a password in an import")
     done = subprocess.run(
         [COMMAND, *arguments],
         input=text or "",
@@ -43,6 +48,8 @@ def run(
         env=dict(environment),
         timeout=seconds,
     )
+    # Standard output is what was asked for: the demonstration's shows its logins.
+    evidence.keep(done.stderr, f"standard error of postfach {arguments[0] if arguments else ''}")
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
@@ -83,7 +90,11 @@ class Server:
     def launch(self) -> None:
         """Starts the process and does not wait until it is ready."""
         assert self._process is None or self._process.poll() is not None, "the server still runs"
+        is_new = not self._error.exists()
         with self._output.open("ab") as output, self._error.open("ab") as error:
+            if is_new:
+                evidence.follow(self._output, "standard output of postfach serve")
+                evidence.follow(self._error, "standard error of postfach serve")
             self._process = subprocess.Popen(
                 [COMMAND, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self._options],
                 stdin=subprocess.DEVNULL,
@@ -104,12 +115,12 @@ class Server:
             RuntimeError: the process ended before, or the time was up.
         """
         deadline = time.monotonic() + START_SECONDS
-        with httpx.Client(trust_env=False) as http:
+        with httpx.Client(trust_env=False) as client:
             while time.monotonic() < deadline:
                 if self.process.poll() is not None:
                     raise RuntimeError(f"the server ended with {self.process.returncode}: {self.written}")
                 try:
-                    if http.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+                    if client.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
                         return
                 except httpx.TransportError:
                     pass
@@ -120,12 +131,20 @@ class Server:
     def stop(self) -> int:
         """Asks the process to finish what is under way and to end; returns its exit code."""
         if self.process.poll() is None:
+            self._keep_metrics()
             self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+    def _keep_metrics(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        # A server that can't answer, or that a test stopped in its own way, has none.
+        with closing(connection), suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/metrics")
+            evidence.keep(connection.getresponse().read().decode(), "metrics of postfach serve")
 
     def kill(self) -> None:
         """Ends the process at once, as `kill -9` does."""

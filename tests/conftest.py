@@ -13,6 +13,12 @@ from tests import command, peers
 from tests.application import started
 from tests.client import Client, inside
 from tests.databases import KINDS, Template, fresh_database, settings_environment
+from tests.searching import Searching
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps what is written during the run, to search it for secrets at the end."""
+    config.pluginmanager.register(Searching(config))
 
 
 def pytest_unconfigure() -> None:

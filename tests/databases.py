@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import peers
+from tests import evidence, peers
 
 KINDS = ("sqlite", "postgresql")
 
@@ -19,12 +19,14 @@ def fresh_database(kind: str, folder: Path) -> Iterator[str]:
     """The URL of a new, empty database; it is gone afterwards. Skips where PostgreSQL is not installed."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'postfach.sqlite3'}"
+        evidence.audit_of_file(folder / "postfach.sqlite3")
         return
     cluster = peers.postgresql()
     url = cluster.fresh_database()
     try:
         yield url
     finally:
+        cluster.keep_audit(url)
         cluster.drop_database(url)
 
 
@@ -54,6 +56,7 @@ class Template:
             target = folder / "postfach.sqlite3"
             shutil.copyfile(self.source, target)
             yield f"sqlite:///{target}"
+            evidence.audit_of_file(target)
             return
         cluster = peers.postgresql()
         idle = _IDLE.setdefault(self.source, [])
@@ -61,7 +64,10 @@ class Template:
         try:
             yield url
         finally:
-            if self.shape and cluster.emptied(url) == self.shape:
+            if not self.shape:
+                cluster.keep_audit(url)
+                cluster.drop_database(url)
+            elif cluster.emptied(url) == self.shape:
                 idle.append(url)
             else:
                 cluster.drop_database(url)
@@ -94,4 +100,5 @@ def settings_environment(database_url: str, folder: Path, **changes: str | None)
 
 def key_ring(*names: str) -> str:
     """A new key for each name, as the settings want them."""
-    return ",".join(f"{name}:{base64.b64encode(secrets.token_bytes(32)).decode()}" for name in names)
+    keys = {name: base64.b64encode(secrets.token_bytes(32)).decode() for name in names}
+    return ",".join(f"{name}:{evidence.secret(key, 'a key of a ring')}" for name, key in keys.items())

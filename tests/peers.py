@@ -23,6 +23,8 @@ from typing import NoReturn
 
 import pytest
 
+from tests import evidence
+
 GUARD = Path(__file__).with_name("guard.py")
 START_SECONDS = 60
 
@@ -139,7 +141,7 @@ class PostgreSQL:
             shutil.chown(self._data, self._account)
         self.port = free_port()
         self.user = "postfach"
-        self._password = secrets.token_urlsafe(18)
+        self._password = evidence.secret(secrets.token_urlsafe(18), "PostgreSQL's password")
         self._names = 0
         try:
             self._initialise()
@@ -167,8 +169,17 @@ class PostgreSQL:
         return f"postgresql://{self.user}:{self._password}@127.0.0.1:{self.port}/{name}"
 
     def emptied(self, url: str) -> str:
-        """Throws out whoever is connected and removes every row; returns the shape of what is left."""
-        return self.run_sql(EMPTYING + SHAPE, database_name(url))
+        """Keeps the audit, throws out whoever is connected, removes every row; returns the shape of what is left."""
+        written = self.run_sql(f"{evidence.AUDIT};{EMPTYING}{SHAPE}", database_name(url))
+        audit, _, shape = written.rpartition("\n")
+        evidence.keep(audit, "the audit")
+        return shape
+
+    def keep_audit(self, url: str) -> None:
+        """Keeps the audit of a database that goes, if it came to have one."""
+        name = database_name(url)
+        if self.run_sql("SELECT to_regclass('audit_events')", name):
+            evidence.keep(self.run_sql(evidence.AUDIT, name), "the audit")
 
     def shape(self, url: str) -> str:
         """How many tables, columns, constraints and triggers a database has, and which migrations."""
@@ -246,6 +257,7 @@ class PostgreSQL:
             *(part for setting in settings for part in ("-c", setting)),
         )
         log = (self._folder / "log").open("wb")
+        evidence.follow(self._folder / "log", "PostgreSQL's log")
         with log:
             guard = subprocess.Popen(
                 [sys.executable, str(GUARD), str(self._folder), str(signal.SIGINT.value), *command],

@@ -11,6 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests import evidence
+
 Json = Any
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
@@ -84,6 +86,7 @@ class Stream:
         """Starts an operation and does not wait for anything."""
         subscription = Subscription(self, str(next(self._names)))
         self._subscriptions[subscription.name] = subscription
+        evidence.sent(variables)
         payload = {"query": query, "variables": dict(variables or {})}
         await self.send({"id": subscription.name, "type": "subscribe", "payload": payload})
         return subscription
@@ -92,6 +95,7 @@ class Stream:
         """Sorts messages until the connection is closed."""
         with suppress(ConnectionClosed):
             async for text in self._connection:
+                evidence.answered(text if isinstance(text, bytes) else text.encode())
                 message = json.loads(text)
                 if message["type"] == "ping":
                     await self.send({"type": "pong"})

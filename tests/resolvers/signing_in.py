@@ -19,7 +19,7 @@ from resolvers.request import Request
 from resolvers.services import Services
 from resolvers.sessions import SignedIn
 from resolvers.tokens import Tokens
-from tests import storage
+from tests import evidence, storage
 from tests.surroundings import CORRESPONDENT, SERVERS, outbox, seals
 
 PASSWORD = "correct horse battery"
@@ -70,6 +70,7 @@ class House:
         kind: SessionKind = SessionKind.BEARER,
     ) -> SignedIn:
         """Sign in as a client would."""
+        evidence.sent({"password": password, "newPassword": new_password})
         return await sessions.sign_in(self.request(), login, password, new_password, kind)
 
     async def refresh(self, token: str | None) -> SignedIn:

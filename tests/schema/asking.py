@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from models.database import Database
 from models.tables import User
 from resolvers.request import Request, Viewer
 from resolvers.services import Services
 from schema import schema
 from schema.context import Context
-from tests import storage
+from tests import evidence, storage
 
 # What an answer holds; tests take it apart and compare.
 Json = Any
@@ -47,8 +49,11 @@ class Asking:
     async def execute(self, who: User | Request | None, query: str, **variables: object) -> Answer:
         """Whatever is answered."""
         request = who if isinstance(who, Request) else await self.request(who)
+        evidence.sent(variables)
         result = await schema.execute(query, variables, Context(request))
-        return Answer(result.data, [dict(error.formatted) for error in result.errors or []])
+        answer = Answer(result.data, [dict(error.formatted) for error in result.errors or []])
+        evidence.answered(orjson.dumps({"data": answer.data, "errors": answer.errors}, default=str))
+        return answer
 
     async def data(self, who: User | Request | None, query: str, **variables: object) -> Json:
         """The data of an operation that must be without an error."""

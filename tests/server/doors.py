@@ -22,7 +22,7 @@ from schema import schema as postfach
 from server.app import create_app
 from server.runtime import Runtime
 from server.settings import Settings
-from tests import storage
+from tests import evidence, storage
 from tests.client import Answer, Client
 from tests.databases import settings_environment
 from tests.resolvers.signing_in import PASSWORD
@@ -115,3 +115,4 @@ async def doors(
         )
         ben = await storage.user(nord, "ben", password_hash=stored_hash())
         yield Doors(app, settings, app.state.runtime, nord, anna, ben)
+        evidence.metrics(app.state.runtime.metrics.registry)
