@@ -204,7 +204,8 @@ class _Asking:
             date=moment,
         )
         # It takes some milliseconds; nobody else of this process waits for them.
-        content = await asyncio.to_thread(compose, letter)
+        signing = services.profile_signing
+        content = await asyncio.to_thread(compose, letter, None if signing is None else signing.sign)
         await services.outbox.put(unit, content, delivery_id=delivery_id, agency_id=self.agency_id)
         return delivery
 

@@ -5,15 +5,20 @@ import email
 import hashlib
 import re
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import timedelta
 from email import policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
+from mail.client_setup.profile import MEDIA_TYPE, profile
+from mail.client_setup.settings import client_settings
+from mail.client_setup.signing import Signing
 from models import clock, mailbox_passwords, outbox
 from models.database import Database
 from models.seals import Purpose
@@ -44,9 +49,10 @@ from resolvers.node_ids import NodeKind, encode
 from resolvers.rates import Rate
 from resolvers.request import Request
 from tests import storage
+from tests.mail.client_setup.certificates import chain, verified
 from tests.resolvers.offices import Office, audited, box_id, events, knowers, new_password, user_id
 from tests.storage import contents
-from tests.surroundings import CORRESPONDENT, SEALS
+from tests.surroundings import CORRESPONDENT, SEALS, SERVERS
 
 pytestmark = pytest.mark.asyncio
 
@@ -161,6 +167,19 @@ async def test_a_letter_waits_and_everything_is_written_down(
     assert token is not None
     assert hashlib.sha256(token[1].encode()).hexdigest() == stored.token_hash
     assert await contents(database, *changing) == before
+
+
+async def test_the_profile_in_a_letter_is_signed_where_a_certificate_is_set(
+    database: Database, office: Office, tmp_path: Path
+) -> None:
+    files = chain(tmp_path)
+    request = await storage.request(database, office.anna)
+    request.services = replace(request.services, profile_signing=Signing(files.certificates, files.key))
+    found = await credentials.send(request, asked(office.desk))
+    message = await letter(found.id)
+    (signed,) = (part for part in message.walk() if part.get_content_type() == MEDIA_TYPE)
+    content = verified(signed.get_content(), files.trusted)
+    assert content == profile(client_settings(SERVERS, "desk@nord.example"), CORRESPONDENT.public_url)
 
 
 async def test_the_token_is_stored_nowhere(database: Database, office: Office) -> None:

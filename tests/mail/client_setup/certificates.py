@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests import peers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,3 +84,13 @@ def chain(folder: Path, kind: str = "ec", *, days: int = 30) -> Chain:
     found.certificates.write_bytes(leaf.pem + between.pem)
     found.key.write_bytes(leaf.key_pem)
     return found
+
+
+def verified(signed: bytes, trusted: Path) -> bytes | None:
+    """What openssl takes out of a signed message; None where it does not believe the signature."""
+    command = [peers.require("openssl"), "cms", "-verify", "-inform", "DER", "-CAfile", str(trusted)]
+    # As of any certificate: that of a web server says that it is for servers.
+    done = subprocess.run(
+        [*command, "-purpose", "any", "-binary"], input=signed, capture_output=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else None

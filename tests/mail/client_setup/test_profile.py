@@ -1,5 +1,4 @@
 import plistlib
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,22 +11,11 @@ from mail.client_setup.profile import profile, profile_url
 from mail.client_setup.settings import client_settings
 from mail.client_setup.signing import Signing, SigningError, read_signer
 from mail.servers import MailServer, MailServers
-from tests import peers
-from tests.mail.client_setup.certificates import Chain, chain, issue
+from tests.mail.client_setup.certificates import Chain, chain, issue, verified
 from tests.surroundings import SERVERS
 
 PUBLIC_URL = "https://postfach.example"
 ANNA = client_settings(SERVERS, "anna@nord.example")
-
-
-def verified(signed: bytes, trusted: Path) -> bytes | None:
-    """What openssl takes out of a signed message; None where it does not believe the signature."""
-    command = [peers.require("openssl"), "cms", "-verify", "-inform", "DER", "-CAfile", str(trusted)]
-    # As of any certificate: that of a web server says that it is for servers.
-    done = subprocess.run(
-        [*command, "-purpose", "any", "-binary"], input=signed, capture_output=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else None
 
 
 def test_a_profile_sets_up_the_account_and_holds_no_password() -> None:
