@@ -254,6 +254,8 @@ _READERS = _column_readers()
 
 @lru_cache(maxsize=4096)
 def _reader(column: str) -> Callable[[Any], Any] | None:
+    """Return what reads a column by its name, whatever stands before two underlines in it."""
+    column = column.rpartition("__")[2]
     if column in _READERS:
         return _READERS[column]
     if column.endswith("_id") and column not in {"message_id", "request_id"}:

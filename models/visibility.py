@@ -48,6 +48,30 @@ ENTRY_COLUMNS = (
 )
 """What is read of an entry `a` and its e-mail `m`. `booked` is the position of the newest booking at that instant: whoever reads
 the bookings later leaves out those that came since, because the reader may not see the entry with them any more."""
+BOOKING_COLUMNS = "b.mailbox_id, b.part, b.decisive_at, b.user_id, b.position"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is read in the same statement with entries: their bookings, as many rows of an entry as it has.
+
+    `columns` are more of each booking `b`, its mailbox `o` and its user `p`; `values` are what `$1`, `$2` … in them stand for.
+    """
+
+    columns: tuple[str, ...] = ()
+    values: tuple[Any, ...] = ()
+
+
+def _read_beside(beside: Beside | None) -> tuple[str, str, str]:
+    """Return what is selected beside entries, the joins for it, and the order in which it comes."""
+    if beside is None:
+        return "", "", ""
+    columns = "".join(f", {each}" for each in (BOOKING_COLUMNS, *beside.columns))
+    joins = (
+        " JOIN bookings b ON b.mail_id = a.mail_id JOIN mailboxes o ON o.id = b.mailbox_id"
+        " LEFT JOIN users p ON p.id = b.user_id"
+    )
+    return columns, joins, ", b.decisive_at, o.address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,16 +436,20 @@ async def entries(
     narrowed: Filter,
     stretch: Stretch,
     mailbox_ids: Sequence[UUID] | None = None,
+    beside: Beside | None = None,
 ) -> dict[UUID | None, list[Mapping[str, Any]]]:
     """Return the entries (`ENTRY_COLUMNS`) of a stretch that the reader may see, in its order; one statement.
 
-    With `mailbox_ids` the answer is one list for each of these mailboxes, else one list under None.
+    With `mailbox_ids` the answer is one list for each of these mailboxes, else one list under None. With `beside` an entry has a
+    row for each booking (`BOOKING_COLUMNS`), in the order of `bookings`.
     """
     way = "ASC" if stretch.oldest_first else "DESC"
-    page, parameters = _pages(statements, reader, narrowed, stretch, mailbox_ids)
+    parameters = _parameters(beside)
+    page = _pages(statements, reader, narrowed, stretch, mailbox_ids, parameters)
+    columns, joins, order = _read_beside(beside)
     rows = await statements.fetch(
-        f"SELECT y.parent_id, {ENTRY_COLUMNS} FROM ({page}) y JOIN activities a ON a.id = y.id "
-        f"JOIN mails m ON m.id = a.mail_id ORDER BY a.occurred_at {way}, a.id {way}",
+        f"SELECT y.parent_id, {ENTRY_COLUMNS}{columns} FROM ({page}) y JOIN activities a ON a.id = y.id "
+        f"JOIN mails m ON m.id = a.mail_id{joins} ORDER BY a.occurred_at {way}, a.id {way}{order}",
         *parameters.values,
     )
     found: dict[UUID | None, list[Mapping[str, Any]]] = {key: [] for key in mailbox_ids or (None,)}
@@ -440,7 +468,8 @@ async def count(
 
     One statement, linear in the answer.
     """
-    page, parameters = _pages(statements, reader, narrowed, Stretch(), mailbox_ids)
+    parameters = Parameters()
+    page = _pages(statements, reader, narrowed, Stretch(), mailbox_ids, parameters)
     rows = await statements.fetch(
         f"SELECT y.parent_id, count(*) AS number FROM ({page}) y GROUP BY y.parent_id", *parameters.values
     )
@@ -455,13 +484,13 @@ def _pages(
     narrowed: Filter,
     stretch: Stretch,
     mailbox_ids: Sequence[UUID] | None,
-) -> tuple[str, Parameters]:
-    parameters = Parameters()
+    parameters: Parameters,
+) -> str:
     is_sqlite = statements.is_sqlite
     if mailbox_ids is None:
         nobody = parameters.add(None, "uuid")
         listing = _Listing(reader, narrowed, stretch, is_sqlite, parameters)
-        return f"SELECT {nobody} AS parent_id, z.id FROM ({listing.selection()}) z", parameters
+        return f"SELECT {nobody} AS parent_id, z.id FROM ({listing.selection()}) z"
     chosen = parameters.add(list(mailbox_ids), "uuid[]")
     listing = _Listing(reader, narrowed, stretch, is_sqlite, parameters, mailbox="l.id")
     found = each_with(
@@ -470,20 +499,33 @@ def _pages(
         "z",
         is_sqlite=is_sqlite,
     )
-    return f"SELECT l.id AS parent_id, {found.identifier} AS id FROM {found.source}", parameters
+    return f"SELECT l.id AS parent_id, {found.identifier} AS id FROM {found.source}"
+
+
+def _parameters(beside: Beside | None) -> Parameters:
+    return Parameters([] if beside is None else list(beside.values))
 
 
 async def visible(
-    statements: Statements, reader: Reader, ids: Sequence[UUID], narrowed: Filter | None = None
+    statements: Statements,
+    reader: Reader,
+    ids: Sequence[UUID],
+    narrowed: Filter | None = None,
+    beside: Beside | None = None,
 ) -> list[Mapping[str, Any]]:
-    """Return those of these entries (`ENTRY_COLUMNS`) that the reader may see and the filter lets through, in no order."""
-    parameters = Parameters()
+    """Return those of these entries (`ENTRY_COLUMNS`) that the reader may see and the filter lets through, in no order.
+
+    With `beside` as in `entries`.
+    """
+    parameters = _parameters(beside)
+    columns, joins, order = _read_beside(beside)
     listing = _Listing(reader, narrowed or Filter(), Stretch(), statements.is_sqlite, parameters)
     chosen = parameters.add(list(ids), "uuid[]")
     return list(
         await statements.fetch(
-            f"SELECT {ENTRY_COLUMNS} FROM ({listing.filtered()}) y JOIN activities a ON a.id = y.id "
-            f"JOIN mails m ON m.id = a.mail_id WHERE a.id = ANY({chosen})",
+            f"SELECT {ENTRY_COLUMNS}{columns} FROM ({listing.filtered()}) y JOIN activities a ON a.id = y.id "
+            f"JOIN mails m ON m.id = a.mail_id{joins} WHERE a.id = ANY({chosen})"
+            f"{order and f' ORDER BY a.id{order}'}",
             *parameters.values,
         )
     )
@@ -544,7 +586,7 @@ async def bookings(statements: Statements, mail_ids: Sequence[UUID]) -> dict[UUI
     For e-mails of entries that were found visible, only; and of these bookings, those up to the entry's `booked`.
     """
     rows = await statements.fetch(
-        "SELECT b.mail_id, b.mailbox_id, b.part, b.decisive_at, b.user_id, b.position FROM bookings b "
+        f"SELECT b.mail_id, {BOOKING_COLUMNS} FROM bookings b "
         "JOIN mailboxes o ON o.id = b.mailbox_id WHERE b.mail_id = ANY($1::uuid[]) ORDER BY b.decisive_at, o.address",
         list(mail_ids),
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from models import visibility
 from models.tables import ActivityKind, MailDirection, MailPart
-from models.visibility import END, START, Filter, Position, Reader, Stretch
-from resolvers import batches, node_ids, paging, text
+from models.visibility import END, START, Beside, Filter, Position, Reader, Stretch
+from resolvers import batches, mailboxes, node_ids, paging, text, users
 from resolvers.errors import InvalidInputError, NotFoundError
 from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments, Kind, Listing
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from resolvers.mailboxes import Mailbox
     from resolvers.request import Request, Viewer
+    from resolvers.users import User
 
     Row = Mapping[str, Any]
 
@@ -108,6 +110,56 @@ def read(row: Row) -> Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Early:
+    """What will be asked for of entries, and so is read with them: their bookings, and the mailboxes and users of these."""
+
+    bookings: bool = False
+    mailboxes: bool = False
+    users: bool = False
+
+    def beside(self, viewer: Viewer) -> Beside | None:
+        """Return what the entries' statement reads besides."""
+        if not self.bookings:
+            return None
+        columns = []
+        if self.mailboxes:
+            columns.append(mailboxes.columns("$1", "o", "mailbox__"))
+        if self.users:
+            columns.append(users.columns("p", "user__"))
+        return Beside(tuple(columns), (viewer.id,) if self.mailboxes else ())
+
+
+NOTHING_EARLY = Early()
+_read_mailbox, _read_user = mailboxes.reading("mailbox__"), users.reading("user__")
+
+
+def _keep(request: Request, rows: Sequence[Row], early: Early) -> list[Row]:
+    """Keep what was read beside entries for the fields that will ask for it. Return one row of each entry."""
+    if not early.bookings:
+        return list(rows)
+    entries: list[Row] = []
+    found: dict[UUID, list[Booking]] = {}
+    boxes: dict[UUID, Mailbox] = {}
+    people: dict[UUID, User] = {}
+    for row in rows:
+        if not entries or entries[-1]["id"] != row["id"]:
+            entries.append(row)
+            found[row["mail_id"]] = []
+        booking = _booking(row)
+        found[row["mail_id"]].append(booking)
+        if early.mailboxes and booking.mailbox_id not in boxes:
+            boxes[booking.mailbox_id] = _read_mailbox(row)
+        if early.users and booking.user_id is not None and booking.user_id not in people:
+            people[booking.user_id] = _read_user(row)
+    loading = _bookings_batch(request)
+    # What another field read may be newer: bookings are only ever added.
+    loading.keep({key: new for key, new in found.items() if len(new) >= len(loading.known(key) or ())})
+    mailboxes.by_id_batch(request).keep(boxes)
+    users.by_id_batch(request).keep(people)
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A list's filter as it came; None is absent."""
 
@@ -185,9 +237,15 @@ class Entries(paging.Connection[Entry]):
     """
 
     def __init__(
-        self, request: Request, arguments: Arguments, narrowed: Filter, mailbox_id: UUID | None = None
+        self,
+        request: Request,
+        arguments: Arguments,
+        narrowed: Filter,
+        mailbox_id: UUID | None = None,
+        early: Early = NOTHING_EARLY,
     ) -> None:
         super().__init__(request, ORDER, arguments, read, values=(), parent_id=mailbox_id)
+        self._early = early
         self._reader = reader(request.signed_in())
         self._narrowed = narrowed
 
@@ -207,19 +265,22 @@ class Entries(paging.Connection[Entry]):
             limit=window.size + 1,
         )
 
+        early, beside = self._early, self._early.beside(self._request.signed_in())
+
         async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, paging.Slice]:
             found = await visibility.entries(
-                self._request.database, reader, self._narrowed, stretch, _parents(mailbox_ids)
+                self._request.database, reader, self._narrowed, stretch, _parents(mailbox_ids), beside
             )
             pages = {}
-            for mailbox_id, rows in found.items():
+            for mailbox_id, all_rows in found.items():
+                rows = _keep(self._request, all_rows, early)
                 page = rows[: window.size]
                 if window.backwards:
                     page.reverse()
                 pages[mailbox_id] = paging.Slice(page, more=len(rows) > window.size)
             return pages
 
-        return self._batch_of(("page", stretch), load)
+        return self._batch_of(("page", stretch, early), load)
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
         if self._reader is None:
@@ -264,17 +325,18 @@ def _parents(mailbox_ids: list[UUID | None]) -> list[UUID] | None:
     return chosen or None
 
 
-async def entry(request: Request, activity_id: UUID) -> Entry | None:
+async def entry(request: Request, activity_id: UUID, early: Early = NOTHING_EARLY) -> Entry | None:
     """Return one entry, or None where it does not exist or is hidden."""
-    seer = reader(request.signed_in())
+    viewer = request.signed_in()
+    seer = reader(viewer)
     if seer is None:
         return None
 
     async def load(ids: list[UUID]) -> dict[UUID, Entry]:
-        rows = await visibility.visible(request.database, seer, ids)
-        return {row["id"]: read(row) for row in rows}
+        rows = await visibility.visible(request.database, seer, ids, beside=early.beside(viewer))
+        return {row["id"]: read(row) for row in _keep(request, rows, early)}
 
-    found: Entry | None = await batches.batch(request, "entry", load).get(activity_id)
+    found: Entry | None = await batches.batch(request, ("entry", early), load).get(activity_id)
     return found
 
 
@@ -299,16 +361,19 @@ async def bookings(request: Request, entry: Entry) -> list[Booking]:
 
 async def bookings_of(request: Request, entries: Sequence[Entry]) -> list[list[Booking]]:
     """Return what `bookings` returns for each entry, in their order."""
-
-    async def load(mail_ids: list[UUID]) -> dict[UUID, list[Booking]]:
-        found = await visibility.bookings(request.database, mail_ids)
-        return {mail_id: [_booking(row) for row in rows] for mail_id, rows in found.items()}
-
-    loaded = await batches.batch(request, "bookings", load).get_all([entry.mail_id for entry in entries])
+    loaded = await _bookings_batch(request).get_all([entry.mail_id for entry in entries])
     return [
         [each for each in found or () if each.position <= entry.booked]
         for entry, found in zip(entries, loaded, strict=True)
     ]
+
+
+def _bookings_batch(request: Request) -> batches.Batch[UUID, list[Booking]]:
+    async def load(mail_ids: list[UUID]) -> dict[UUID, list[Booking]]:
+        found = await visibility.bookings(request.database, mail_ids)
+        return {mail_id: [_booking(row) for row in rows] for mail_id, rows in found.items()}
+
+    return batches.batch(request, "bookings", load)
 
 
 def _booking(row: Row) -> Booking:

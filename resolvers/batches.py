@@ -51,6 +51,14 @@ class Batch(Generic[K, V]):
                 await asyncio.shield(coming)
         return [known[key] for key in keys]
 
+    def known(self, key: K) -> V | None:
+        """Return what is known of a key already."""
+        return self._known.get(key)
+
+    def keep(self, found: Mapping[K, V]) -> None:
+        """Take what came another way: it is not loaded again."""
+        self._known.update(found)
+
     def _ask(self, keys: list[K]) -> asyncio.Future[None]:
         """Add keys to the next load and return the promise that it is done."""
         loop = asyncio.get_running_loop()

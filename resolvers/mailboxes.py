@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from models.lateral import Parameters, contains
@@ -20,7 +21,7 @@ from resolvers.text import lookup_address
 from resolvers.text import search as search_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -48,33 +49,37 @@ class Mailbox:
         return encode(NodeKind.MAILBOX, self.id)
 
 
-def columns(viewer: str) -> str:
-    """Return what is selected of a mailbox `m`, for the viewer whose id is the parameter `viewer`."""
+_STORED = (
+    "id",
+    "agency_id",
+    "address",
+    "email_name",
+    "vip",
+    "active",
+    "receiving_stops_at",
+    "automatic_booking",
+)
+
+
+def columns(viewer: str, mailbox: str = "m", prefix: str = "") -> str:
+    """Return what is selected of a mailbox, for the viewer whose id is the parameter `viewer`."""
+    stored = ", ".join(f"{mailbox}.{name} AS {prefix}{name}" for name in _STORED)
     return (
-        "m.id, m.agency_id, m.address, m.email_name, m.vip, m.active, m.receiving_stops_at, "
-        "m.automatic_booking, "
-        "EXISTS (SELECT 1 FROM assignments own "
-        f"WHERE own.mailbox_id = m.id AND own.user_id = {viewer} AND own.until IS NULL) AS is_assigned"
+        f"{stored}, EXISTS (SELECT 1 FROM assignments own WHERE own.mailbox_id = {mailbox}.id "
+        f"AND own.user_id = {viewer} AND own.until IS NULL) AS {prefix}is_assigned"
     )
 
 
 _mailbox = maker(Mailbox)
 
 
-def read(row: Mapping[str, Any]) -> Mailbox:
-    """Return the mailbox in a row of `columns`."""
-    return _mailbox(
-        row["id"],
-        row["agency_id"],
-        row["address"],
-        row["email_name"],
-        row["vip"],
-        row["active"],
-        row["receiving_stops_at"],
-        row["automatic_booking"],
-        row["is_assigned"],
-    )
+def reading(prefix: str = "") -> Callable[[Mapping[str, Any]], Mailbox]:
+    """Return what makes a mailbox of a row of `columns` with this prefix."""
+    values = itemgetter(*(prefix + name for name in (*_STORED, "is_assigned")))
+    return lambda row: _mailbox(*values(row))
 
+
+read = reading()
 
 # ---------------------------------------------------------------- rights
 
@@ -142,12 +147,17 @@ async def by_address(request: Request, address: str) -> Mailbox | None:
 
 async def by_id(request: Request, mailbox_id: UUID) -> Mailbox | None:
     """Return a mailbox of the viewer's agency, loaded together with the others of its level; else None."""
-    return await batches.batch(request, "mailboxes by id", partial(_load, request)).get(mailbox_id)
+    return await by_id_batch(request).get(mailbox_id)
 
 
 async def by_ids(request: Request, mailbox_ids: Sequence[UUID]) -> list[Mailbox | None]:
     """Return what `by_id` returns for each id, in their order."""
-    return await batches.batch(request, "mailboxes by id", partial(_load, request)).get_all(mailbox_ids)
+    return await by_id_batch(request).get_all(mailbox_ids)
+
+
+def by_id_batch(request: Request) -> batches.Batch[UUID, Mailbox]:
+    """Return what loads the mailboxes of `by_id`, and may be given some that came another way."""
+    return batches.batch(request, "mailboxes by id", partial(_load, request))
 
 
 async def _load(request: Request, keys: list[UUID]) -> dict[UUID, Mailbox]:

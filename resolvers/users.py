@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from models.lateral import Parameters, contains
@@ -16,7 +17,7 @@ from resolvers.records import maker
 from resolvers.text import search as search_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from models.database import Unit
@@ -51,10 +52,28 @@ class User:
         return f"{self.first_name} {self.last_name}"
 
 
-COLUMNS = (
-    "u.id, u.agency_id, u.login, u.first_name, u.last_name, u.email, u.email_name, u.language, u.role, u.state, "
-    "u.activity_read_level, u.agents_log_read_level"
+_STORED = (
+    "id",
+    "agency_id",
+    "login",
+    "first_name",
+    "last_name",
+    "email",
+    "email_name",
+    "language",
+    "role",
+    "state",
+    "activity_read_level",
+    "agents_log_read_level",
 )
+
+
+def columns(user: str = "u", prefix: str = "") -> str:
+    """Return what is selected of a user."""
+    return ", ".join(f"{user}.{name} AS {prefix}{name}" for name in _STORED)
+
+
+COLUMNS = columns()
 """What is selected of a user `u`."""
 
 ORDER = (Key("u.fold_name", Kind.TEXT), Key("u.login", Kind.TEXT))
@@ -67,22 +86,18 @@ _STATES = {each.value: each for each in UserState}
 _LEVELS = {each.value: each for each in ReadLevel}
 
 
-def read(row: Mapping[str, Any]) -> User:
-    """Return the user in a row of `COLUMNS`."""
-    return _user(
-        row["id"],
-        row["agency_id"],
-        row["login"],
-        row["first_name"],
-        row["last_name"],
-        row["email"],
-        row["email_name"],
-        row["language"],
-        _ROLES[row["role"]],
-        _STATES[row["state"]],
-        _LEVELS[row["activity_read_level"]],
-        _LEVELS[row["agents_log_read_level"]],
-    )
+def reading(prefix: str = "") -> Callable[[Mapping[str, Any]], User]:
+    """Return what makes a user of a row of `columns` with this prefix."""
+    values = itemgetter(*(prefix + name for name in _STORED))
+
+    def read(row: Mapping[str, Any]) -> User:
+        *others, role, state, activities, agents_log = values(row)
+        return _user(*others, _ROLES[role], _STATES[state], _LEVELS[activities], _LEVELS[agents_log])
+
+    return read
+
+
+read = reading()
 
 
 # ---------------------------------------------------------------- reads
@@ -95,14 +110,19 @@ async def viewer(request: Request) -> User | None:
 
 async def by_id(request: Request, user_id: UUID) -> User | None:
     """Return a user of the viewer's agency or the viewer, loaded with the others of its level; else None."""
-    return await batches.batch(request, "users by id", partial(_load, request)).get(user_id)
+    return await by_id_batch(request).get(user_id)
 
 
 async def by_ids(request: Request, user_ids: Sequence[UUID | None]) -> list[User | None]:
     """Return what `by_id` returns for each id, in their order; None for None."""
     wanted = [each for each in user_ids if each is not None]
-    found = iter(await batches.batch(request, "users by id", partial(_load, request)).get_all(wanted))
+    found = iter(await by_id_batch(request).get_all(wanted))
     return [None if each is None else next(found) for each in user_ids]
+
+
+def by_id_batch(request: Request) -> batches.Batch[UUID, User]:
+    """Return what loads the users of `by_id`, and may be given some that came another way."""
+    return batches.batch(request, "users by id", partial(_load, request))
 
 
 async def _load(request: Request, keys: list[UUID]) -> dict[UUID, User]:

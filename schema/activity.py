@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from uuid import UUID
 
 import strawberry
 
 from execution.fields import together
+from execution.lookahead import selects
 from models.tables import ActivityKind, MailDirection, MailPart
 from resolvers import activities, booking, feed, mailboxes, users
-from resolvers.activities import Entries, Wanted
+from resolvers.activities import Early, Entries, Wanted
 from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments
-from resolvers.request import Request
 from schema.connections import After, Before, Connection, First, Last, arguments, given
 from schema.context import Info
-from schema.node import Node, loads
+from schema.node import Node, loads_early
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
 
@@ -129,11 +130,20 @@ class Activity(Node):
         return isinstance(obj, activities.Entry)
 
 
-async def _load(request: Request, identifier: Any) -> Any:
-    return await activities.entry(request, identifier)
+def _early(info: Info, *before: tuple[str, ...]) -> Early:
+    """Return what an operation asks for of the entries that these paths lead to."""
+
+    def asks(*names: str) -> bool:
+        return selects(info, *((*path, "bookings", *names) for path in before))
+
+    return Early(asks(), asks("mailbox"), asks("user"))
 
 
-loads(NodeKind.ACTIVITY, _load)
+async def _load(info: Info, identifier: UUID) -> Any:
+    return await activities.entry(info.context.request, identifier, _early(info, ()))
+
+
+loads_early(NodeKind.ACTIVITY, _load)
 
 
 @strawberry.input(
@@ -185,15 +195,16 @@ Narrowed: TypeAlias = Annotated[
 
 
 async def entries(
-    request: Request,
+    info: Info,
     page: Arguments,
     narrowed: ActivityFilter | None,
     mailbox: mailboxes.Mailbox | None = None,
 ) -> Entries:
     """Return a list of activities, of all mailboxes or of one."""
-    wanted = given(narrowed)
+    request, wanted = info.context.request, given(narrowed)
     chosen = await activities.narrow(request, None if wanted is None else wanted.wanted())
-    return Entries(request, page, chosen, None if mailbox is None else mailbox.id)
+    early = _early(info, ("nodes",), ("edges", "node"))
+    return Entries(request, page, chosen, None if mailbox is None else mailbox.id, early)
 
 
 # ---------------------------------------------------------------- queries
@@ -207,7 +218,7 @@ async def _activities(
     before: Before = strawberry.UNSET,
     filter: Narrowed = strawberry.UNSET,
 ) -> Any:
-    return await entries(info.context.request, arguments(first, after, last, before), filter)
+    return await entries(info, arguments(first, after, last, before), filter)
 
 
 async def activities_of_mailbox(
@@ -220,7 +231,7 @@ async def activities_of_mailbox(
     filter: Narrowed = strawberry.UNSET,
 ) -> Any:
     """Resolve `Mailbox.activities`."""
-    return await entries(info.context.request, arguments(first, after, last, before), filter, root)
+    return await entries(info, arguments(first, after, last, before), filter, root)
 
 
 @strawberry.type

@@ -24,7 +24,7 @@ async def _actor(root: strawberry.Parent[AuditEventRecord], info: Info) -> Any:
 
 async def _object(root: strawberry.Parent[AuditEventRecord], info: Info) -> Any:
     name = root.object_node_id
-    return None if name is None else await find(info.context.request, name)
+    return None if name is None else await find(info, name)
 
 
 @strawberry.type(

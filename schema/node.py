@@ -19,7 +19,8 @@ from schema.permissions import signed_in
 MOST_NODES = 100
 
 Loader = Callable[[Request, UUID], Awaitable[Any]]
-_LOADERS: dict[NodeKind, Loader] = {}
+EarlyLoader = Callable[[Info, UUID], Awaitable[Any]]
+_LOADERS: dict[NodeKind, EarlyLoader] = {}
 
 
 @strawberry.interface(description="Whatever has a global id.")
@@ -33,20 +34,25 @@ class Node:
 
 def loads(kind: NodeKind, loader: Loader) -> None:
     """Say how nodes of a kind are loaded: None for what is absent or hidden, together with the others of a level."""
+    loads_early(kind, lambda info, identifier: loader(info.context.request, identifier))
+
+
+def loads_early(kind: NodeKind, loader: EarlyLoader) -> None:
+    """Say the same where the loader looks at what is selected of a node, and brings that along."""
     _LOADERS[kind] = loader
 
 
-async def find(request: Request, global_id: str) -> Any:
+async def find(info: Info, global_id: str) -> Any:
     """Return the node with this id, or None where it is malformed, absent or hidden."""
     named = node_ids.decode(global_id)
     loader = None if named is None else _LOADERS.get(named[0])
-    return None if named is None or loader is None else await loader(request, named[1])
+    return None if named is None or loader is None else await loader(info, named[1])
 
 
 async def _node(
     info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
 ) -> Any:
-    return await find(info.context.request, id)
+    return await find(info, id)
 
 
 async def _nodes(
@@ -55,7 +61,7 @@ async def _nodes(
 ) -> list[Any]:
     if len(ids) > MOST_NODES:
         raise InvalidInputError(f"At most {MOST_NODES} ids.", ["ids"])
-    return list(await asyncio.gather(*(find(info.context.request, one) for one in ids)))
+    return list(await asyncio.gather(*(find(info, one) for one in ids)))
 
 
 @strawberry.type

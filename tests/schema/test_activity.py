@@ -244,7 +244,7 @@ async def test_a_list_costs_a_fixed_number_of_statements(asking: Asking) -> None
             with statements(asking.database) as ran:
                 await asking.data(request, asked)
             counted.append(len(ran))
-    assert counted == [6, 6, 6, 6]
+    assert counted == [3, 4, 3, 4]
 
 
 async def test_a_booking_that_joins_while_an_answer_is_read_is_not_in_it(asking: Asking) -> None:
