@@ -23,8 +23,8 @@ from uuid import UUID
 from models import attempts, audit, clock, mailbox_passwords
 from models.credential_deliveries import ASKED, DEATH
 from models.tables import MailboxEventKind
-from resolvers import mailbox_events, mailboxes
-from resolvers.errors import NotFoundError, RateLimitedError
+from resolvers import deliveries, mailbox_events, mailboxes
+from resolvers.errors import CallerError, NotFoundError, RateLimitedError
 from resolvers.sign_in_limits import WITHIN, place_of
 
 if TYPE_CHECKING:
@@ -75,11 +75,22 @@ async def show(request: Request, token: str) -> Shown:
     )
     if shown is not None:
         return shown
-    wait = await request.database.transact(partial(_count, request))
+    refusal = await _refusal(request)
     await asyncio.sleep(latest - loop.time())
+    raise refusal
+
+
+async def _refusal(request: Request) -> CallerError:
+    """Count a token that showed nothing, a few of one address at once; return what it is answered."""
+    place = place_of(request.remote_address)
+    try:
+        async with request.services.lanes.turn(f"link {place}"):
+            wait = await request.database.transact(partial(_count, request, place))
+    except RateLimitedError as error:
+        return error
     if wait is not None:
-        raise RateLimitedError("Too many links that show nothing; try again later.", wait)
-    raise NotFoundError("The link shows nothing.", ["token"])
+        return RateLimitedError("Too many links that show nothing; try again later.", wait)
+    return NotFoundError("The link shows nothing.", ["token"])
 
 
 async def _find(statements: Statements, token_hash: str) -> _Link | None:
@@ -127,15 +138,16 @@ async def _show(request: Request, link: _Link, token_hash: str, unit: Unit) -> S
     await unit.execute(
         "UPDATE credential_deliveries SET opened_at = $2 WHERE id = $1", link.delivery_id, moment
     )
+    await deliveries.teller(request.services.events)(unit, link.delivery_id)
     password = mailbox_passwords.opened(
         request.services.seals, current.sealed, mailbox.address, current.version
     )
     return Shown(mailbox.address, mailbox.email_name, password)
 
 
-async def _count(request: Request, unit: Unit) -> int | None:
+async def _count(request: Request, place: str | None, unit: Unit) -> int | None:
     """Count a token that showed nothing; return after how many seconds one is let in again where they are too many."""
-    key = request.services.tokens.fingerprint(f"link {place_of(request.remote_address)}")
+    key = request.services.tokens.fingerprint(f"link {place}")
     await unit.lock_turn(UUID(key[:32]))
     now = clock.now()
     window = clock.Window.around(now, WITHIN)

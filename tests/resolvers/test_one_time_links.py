@@ -18,7 +18,7 @@ from models.tables import (
     MailboxEventKind,
     User,
 )
-from resolvers import one_time_links, renewals
+from resolvers import deliveries, one_time_links, renewals
 from resolvers.errors import CallerError, NotFoundError, RateLimitedError
 from resolvers.one_time_links import REFUSALS, Shown
 from resolvers.request import Request
@@ -90,6 +90,23 @@ async def test_a_link_shows_the_password_once_and_everything_is_written_down(
     assert await opened_at() == [desk.last_moment]
 
     assert (await refuse(database, token)).path == ["token"]
+
+
+async def test_those_who_listen_are_told_when_it_was_used(database: Database, office: Office) -> None:
+    await new_password(database, SEALS, office.desk)
+    token = await give_link(office.desk, office.anna)
+    told: list[dict[str, Any]] = []
+
+    def note(payload: dict[str, Any]) -> bool:
+        told.append(payload)
+        return False
+
+    with SERVICES.events.subscribe(deliveries.CHANGED, note):
+        await refuse_uncounted(database, "x" * 43)
+        assert told == []
+        await press(database, token)
+        await refuse_uncounted(database, token)
+    assert told == [{"delivery_id": str((await CredentialDelivery.get()).id)}]
 
 
 async def test_of_several_presses_at_once_one_is_shown_it(database: Database, office: Office) -> None:
