@@ -46,6 +46,7 @@ from models.sqlite_engine import stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -300,6 +301,13 @@ class Statements:
         not there. When the caller is cancelled, the statement ends in the database as well.
         """
         self.database.count(statement)
+        tracer = self.database.tracer
+        if tracer is None:
+            return await self._fetch(statement, parameters)
+        with tracer(statement):
+            return await self._fetch(statement, parameters)
+
+    async def _fetch(self, statement: str, parameters: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         if self.is_sqlite:
             named = {str(number): to_sqlite(value) for number, value in enumerate(parameters, 1)}
             try:
@@ -389,6 +397,8 @@ class Database(Statements):
         self.is_sqlite = url.dialect == "sqlite"
         self.database = self
         self.observer: Callable[[str], None] | None = None
+        self.tracer: Callable[[str], AbstractContextManager[None]] | None = None
+        """What is entered around each statement, and with an empty text around each unit of work."""
         self.takes_changes = True
         """False from a change that found no room, or was refused for good, until one is taken again."""
         self._is_away = False
@@ -452,10 +462,15 @@ class Database(Statements):
         It is run to its end whatever becomes of the caller, and repeated when the database asks for that (a
         deadlock). An exception rolls everything back and is raised on.
         """
-        task = asyncio.ensure_future(self._transact(work))
+        task = asyncio.ensure_future(self._transact(work) if self.tracer is None else self._traced(work))
         self._running.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
+
+    async def _traced(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        assert self.tracer is not None  # noqa: S101 (nobody asks otherwise)
+        with self.tracer(""):
+            return await self._transact(work)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

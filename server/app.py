@@ -46,6 +46,8 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
         middleware=[Middleware(Surroundings, secure=settings.secure)],
         lifespan=lifespan,
     )
+    if runtime.tracing is not None:
+        app.middleware_stack = runtime.tracing.around(app.build_middleware_stack())
     app.state.runtime = runtime
     app.router.redirect_slashes = False
     return app

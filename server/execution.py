@@ -79,6 +79,8 @@ async def execute(
     began = time.perf_counter()
     gone = Executed({}, [GONE], refused=False)
     done: Executed | None = gone
+    if runtime.tracing is not None:
+        runtime.tracing.begin_operation()
     try:
         done = await _executed(runtime, asked, context)
         if renewed is not None and not _timed_out(done):
@@ -94,6 +96,8 @@ async def execute(
         if done is not None:
             keep_document(runtime, asked, done)
             account(runtime, context, done, time.perf_counter() - began)
+        elif runtime.tracing is not None:
+            runtime.tracing.end_operation(None, None)
     return done
 
 
@@ -135,6 +139,8 @@ def account(runtime: Runtime, context: Context, done: Executed, seconds: float) 
         runtime.metrics.seconds.labels(kind).observe(seconds)
     for code in done.codes:
         runtime.metrics.errors.labels(code).inc()
+    if runtime.tracing is not None:
+        runtime.tracing.end_operation(context, done)
     viewer = context.request.viewer
     log.info(
         "operation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from strawberry import Schema
@@ -28,6 +29,9 @@ from server.metrics import Metrics
 from server.session_watch import SessionWatch
 from server.settings import Settings
 
+if TYPE_CHECKING:
+    from server.tracing import Tracing
+
 
 class Runtime:
     """Holds what the doors share. `database` is there while `open` is entered."""
@@ -42,6 +46,7 @@ class Runtime:
         self.services = services_of(settings, self.metrics)
         self.watch = SessionWatch(self.services.events)
         self.viewers = Viewers()
+        self.tracing = _tracing(settings)
         self._database: Database | None = None
 
     @property
@@ -59,6 +64,8 @@ class Runtime:
             await database.migrate()
             await self.services.events.open()
             self._database = database
+            if self.tracing is not None:
+                database.tracer = self.tracing.statement
             async with (
                 self.watch.running(database),
                 self.services.listeners.running(database, self.services.events),
@@ -71,6 +78,17 @@ class Runtime:
             await self.services.events.close()
             self.services.hasher.close()
             await database.close()
+            if self.tracing is not None:
+                await self.tracing.close()
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    """Return what traces this process, None where it is not to be traced: then nothing of it is even imported."""
+    if settings.traces_url is None:
+        return None
+    from server.tracing import Tracing  # noqa: PLC0415 (only where it is wanted)
+
+    return Tracing(settings.traces_url, "sqlite" if settings.embedded else "postgresql")
 
 
 def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:

@@ -56,6 +56,7 @@ NAMES = (
     "LMTP_LISTEN",
     "EVENTS_URL",
     "LOG_FORMAT",
+    "TRACES_URL",
     "GRAPHIQL",
     "INTROSPECTION",
     "LIMITS",
@@ -101,6 +102,7 @@ class Settings:
     doveadm_url: str | None
     doveadm_key: str | None = field(repr=False)
     log_format: Literal["text", "json"]
+    traces_url: str | None
     graphiql: bool
     introspection: bool
     limits: Limits
@@ -222,6 +224,7 @@ class _Reader:
             doveadm_url=read("DOVEADM_URL", values.http_url, None),
             doveadm_key=read("DOVEADM_KEY", values.header_value, None),
             log_format=read("LOG_FORMAT", values.log_format, _log_format()),
+            traces_url=read("TRACES_URL", values.http_url, None),
             graphiql=read("GRAPHIQL", values.switch, default=not only_trusted),
             introspection=read("INTROSPECTION", values.switch, default=True),
             limits=read("LIMITS", values.limits, Limits()),

@@ -330,6 +330,8 @@ class Socket:
             return
         began = time.perf_counter()
         last = Executed({}, [], refused=False)
+        if self._runtime.tracing is not None:
+            self._runtime.tracing.begin_operation()
         results = cast(
             "AsyncGenerator[ExecutionResult, None]",
             await self._runtime.schema.stream(

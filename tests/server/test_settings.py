@@ -73,6 +73,7 @@ def test_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.doveadm_url, settings.doveadm_key) == (None, None)
     # Tests have no terminal.
     assert settings.log_format == "json"
+    assert settings.traces_url is None
     assert settings.graphiql
     assert settings.introspection
     assert settings.compiled
@@ -106,6 +107,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         DOVEADM_URL="http://127.0.0.1:8080/doveadm/v1",
         DOVEADM_KEY="k3y",
         LOG_FORMAT="text",
+        TRACES_URL="http://collector.example:4318/",
         GRAPHIQL="off",
         INTROSPECTION="off",
         LIMITS="depth=7, cost=1000",
@@ -143,6 +145,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert settings.doveadm_url == "http://127.0.0.1:8080/doveadm/v1"
     assert settings.doveadm_key == "k3y"
     assert (settings.log_format, settings.graphiql, settings.introspection) == ("text", False, False)
+    assert settings.traces_url == "http://collector.example:4318"
     # With PostgreSQL and given keys nothing is kept on the disk.
     assert not (tmp_path / "data").exists()
 
@@ -330,6 +333,7 @@ def test_nothing_secret_is_shown(tmp_path: Path) -> None:
         ("POP3", "mail.example:99999:tls", "HOST:PORT:tls or HOST:PORT:starttls"),
         ("SUBMISSION", "mail example:465:tls", "HOST:PORT:tls or HOST:PORT:starttls"),
         ("LOG_FORMAT", "xml", "text or json"),
+        ("TRACES_URL", "collector:4318", URL),
         ("GRAPHIQL", "1", "on or off"),
         ("INTROSPECTION", "", "on or off"),
         ("OPERATION_SECONDS", "0", "a whole number from 1 to 600"),
