@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +19,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 
 from bench.data.filling import SEALING_KEYS
+from bench.databases import Cluster, cluster
 from bench.load import Asked
 from bench.operations import DOCUMENTS, Question
 from tests import command, peers
@@ -188,6 +191,7 @@ class Limit(Child):
     """`bench.limit`: statements by hand, no GraphQL."""
 
     name = "limit"
+    application = "bench.limit.server:app"
 
     def __init__(self, url: str, folder: Path, workers: int = 1) -> None:
         super().__init__(folder)
@@ -196,7 +200,7 @@ class Limit(Child):
 
     def command(self) -> Sequence[str]:
         return [
-            *(sys.executable, "-m", "uvicorn", "bench.limit.server:app", "--host", "127.0.0.1"),
+            *(sys.executable, "-m", "uvicorn", self.application, "--host", "127.0.0.1"),
             *(
                 "--port",
                 str(self.port),
@@ -219,3 +223,12 @@ class Limit(Child):
             body = {"id": str(place.id), "at": place.occurred_at.isoformat()}
         path = {"Q1": "/feed", "Q2": "/mailboxes", "Q3": "/activity", "Q4": "/feed"}[question.operation]
         return Asked(path, {"x-viewer": str(question.viewer.id)}, json.dumps(body))
+
+
+@contextmanager
+def served(entries: int, workers: int = 1) -> Iterator[tuple[Cluster, str, Postfach]]:
+    """A private PostgreSQL with so many entries, its URL, and our server on it."""
+    with tempfile.TemporaryDirectory() as folder, cluster() as data:
+        url = data.filled(entries)
+        with Postfach(url, Path(folder), workers) as server:
+            yield data, url, server

@@ -26,19 +26,55 @@ def cursor(*columns: str) -> str:
     return f"translate({encoded}, E'+/=\\n', '-_')"
 
 
-BOOKINGS = f"""(
-    SELECT json_agg(json_build_object('part', b.part,
-        'mailbox', json_build_object('id', {global_id(3, "o.id")}, 'address', o.address),
-        'user', CASE WHEN p.id IS NULL THEN NULL ELSE json_build_object(
-            'id', {global_id(1, "p.id")}, 'firstName', p.first_name, 'lastName', p.last_name) END)
-        ORDER BY b.decisive_at, o.address)
-    FROM bookings b JOIN mailboxes o ON o.id = b.mailbox_id LEFT JOIN users p ON p.id = b.user_id WHERE b.mail_id = a.mail_id
-)"""
+def text(column: str) -> str:
+    """Return any text as JSON; null, which makes the whole of what it is joined to null, where it is null."""
+    return f"to_json({column})::text"
 
-ENTRY = f"""'id', {global_id(6, "a.id")}, 'kind', a.kind, 'direction', a.direction, 'subject', m.subject, 'preview', m.preview,
-    'sender', m.sender, 'messageId', m.message_id, 'mailDate', {instant("m.mail_date", seconds=True)},
-    'occurredAt', {instant("a.occurred_at")}, 'vip', a.guarded, 'contactReference', a.contact_reference,
-    'propertyReference', a.property_reference, 'bookings', {BOOKINGS}"""
+
+def quoted(expression: str) -> str:
+    """Return a text that needs no escape as JSON; null where it is null."""
+    return f"'\"' || {expression} || '\"'"
+
+
+def optional(value: str) -> str:
+    """Return JSON that is there even where the value is null."""
+    return f"coalesce({value}, 'null')"
+
+
+def made(**values: str) -> str:
+    """Return a JSON object, written by joining texts: two thirds of what `json_build_object` costs."""
+    pairs = " || ',".join(f'"{name}":\' || {value}' for name, value in values.items())
+    return f"('{{{pairs} || '}}')"
+
+
+def listed(value: str, order: str) -> str:
+    """Return a JSON list of what an aggregate sees, null of nothing."""
+    return f"'[' || string_agg({value}, ',' ORDER BY {order}) || ']'"
+
+
+PERSON = made(id=quoted(global_id(1, "p.id")), firstName=text("p.first_name"), lastName=text("p.last_name"))
+BOOKING = made(
+    part=quoted("b.part"),
+    mailbox=made(id=quoted(global_id(3, "o.id")), address=text("o.address")),
+    user=optional(PERSON),
+)
+BOOKINGS = f"""(SELECT {listed(BOOKING, "b.decisive_at, o.address")} FROM bookings b JOIN mailboxes o ON o.id = b.mailbox_id
+    LEFT JOIN users p ON p.id = b.user_id WHERE b.mail_id = a.mail_id)"""
+ENTRY_VALUES = {
+    "id": quoted(global_id(6, "a.id")),
+    "kind": quoted("a.kind"),
+    "direction": quoted("a.direction"),
+    "subject": text("m.subject"),
+    "preview": text("m.preview"),
+    "sender": text("m.sender"),
+    "messageId": text("m.message_id"),
+    "mailDate": optional(quoted(instant("m.mail_date", seconds=True))),
+    "occurredAt": quoted(instant("a.occurred_at")),
+    "vip": "a.guarded::text",
+    "contactReference": optional(text("a.contact_reference")),
+    "propertyReference": optional(text("a.property_reference")),
+    "bookings": BOOKINGS,
+}
 
 AUDIENCE = """EXISTS (
     SELECT FROM bookings b JOIN assignments s ON s.mailbox_id = b.mailbox_id
@@ -90,30 +126,53 @@ def last(column: str) -> str:
     return f"(array_agg(z.{column} ORDER BY z.place))[least(count(*), {PAGE})]"
 
 
+def page_info(end_cursor: str) -> str:
+    """Return where page `z` ends."""
+    return made(hasNextPage=f"(count(*) > {PAGE})::text", endCursor=optional(quoted(end_cursor)))
+
+
 def feed(page: str) -> str:
     """Return Q1 and Q4: `$2` and `$3` are the cursor, `$4` the agency."""
     end_cursor = cursor(instant(last("occurred_at")), f"{last('id')}::text")
     return f"""
 WITH page AS MATERIALIZED (
     SELECT y.occurred_at, y.id, row_number() OVER (ORDER BY y.occurred_at DESC, y.id DESC) AS place
-    FROM (SELECT x.occurred_at, x.id FROM ({page}) x {CUT}) y WHERE (SELECT state FROM users WHERE id = $1) = 'ACTIVE'
+    FROM (SELECT x.occurred_at, x.id FROM ({page}) x {
+        CUT
+    }) y WHERE (SELECT state FROM users WHERE id = $1) = 'ACTIVE'
 )
-SELECT json_build_object('data', json_build_object('activities', json_build_object(
-    'nodes', (SELECT coalesce(json_agg(json_build_object({ENTRY}) ORDER BY z.place), '[]') FROM page z
-        JOIN activities a ON a.id = z.id JOIN mails m ON m.id = a.mail_id WHERE z.place <= {PAGE}),
-    'pageInfo', (SELECT json_build_object('hasNextPage', count(*) > {PAGE}, 'endCursor', {end_cursor}) FROM page z)
-)))::text"""
+SELECT '{{"data":' || {
+        made(
+            activities=made(
+                nodes=f"coalesce((SELECT {listed(made(**ENTRY_VALUES), 'z.place')} FROM page z JOIN activities a ON a.id = z.id "
+                f"JOIN mails m ON m.id = a.mail_id WHERE z.place <= {PAGE}), '[]')",
+                pageInfo=f"(SELECT {page_info(end_cursor)} FROM page z)",
+            )
+        )
+    } || '}}'"""
 
 
 FEED_ALL, FEED_SOME = feed(READS_ALL), feed(READS_SOME)
 
 ACTIVITY = f"""
-SELECT json_build_object('data', json_build_object('node', (
-    SELECT json_build_object({ENTRY}, 'remark', m.remark) FROM activities a JOIN mails m ON m.id = a.mail_id
+SELECT '{{"data":{{"node":' || coalesce((
+    SELECT {made(**ENTRY_VALUES, remark=text("m.remark"))} FROM activities a JOIN mails m ON m.id = a.mail_id
     JOIN users u ON u.id = $1 WHERE a.id = $2 AND {PERMITS}
-)))::text"""
+), 'null') || '}}}}'"""
 """Q3: `$2` is the entry."""
 
+ASSIGNED = f"""CASE WHEN me.administers
+    OR EXISTS (SELECT FROM assignments w WHERE w.mailbox_id = q.id AND w.user_id = me.id AND w.until IS NULL)
+THEN '{{"nodes":' || coalesce((SELECT {listed(PERSON, "p.fold_name, p.login")} FROM (
+    SELECT u.* FROM assignments s JOIN users u ON u.id = s.user_id
+    WHERE s.mailbox_id = q.id AND s.until IS NULL ORDER BY u.fold_name, u.login LIMIT {PAGE}) p), '[]') || '}}' ELSE 'null' END"""
+MAILBOX = made(
+    id=quoted(global_id(3, "q.id")),
+    address=text("q.address"),
+    vip="q.vip::text",
+    active="q.active::text",
+    assignedUsers=ASSIGNED,
+)
 MAILBOXES = f"""
 WITH me AS MATERIALIZED (
     SELECT id, agency_id, role = 'ADMINISTRATOR' AS administers FROM users WHERE id = $1 AND state = 'ACTIVE'
@@ -122,15 +181,12 @@ page AS MATERIALIZED (
     SELECT o.id, o.address, o.vip, o.active, row_number() OVER (ORDER BY o.address) AS place
     FROM me JOIN mailboxes o ON o.agency_id = me.agency_id ORDER BY o.address LIMIT {PAGE + 1}
 )
-SELECT json_build_object('data', json_build_object('mailboxes', json_build_object(
-    'nodes', (SELECT coalesce(json_agg(json_build_object('id', {global_id(3, "q.id")}, 'address', q.address, 'vip', q.vip,
-        'active', q.active, 'assignedUsers', CASE WHEN me.administers
-            OR EXISTS (SELECT FROM assignments w WHERE w.mailbox_id = q.id AND w.user_id = me.id AND w.until IS NULL)
-        THEN json_build_object('nodes', (SELECT coalesce(json_agg(json_build_object('id', {global_id(1, "n.id")},
-            'firstName', n.first_name, 'lastName', n.last_name) ORDER BY n.fold_name, n.login), '[]') FROM (
-                SELECT p.id, p.first_name, p.last_name, p.fold_name, p.login FROM assignments s JOIN users p ON p.id = s.user_id
-                WHERE s.mailbox_id = q.id AND s.until IS NULL ORDER BY p.fold_name, p.login LIMIT {PAGE}) n))
-        END) ORDER BY q.place), '[]') FROM me, page q WHERE q.place <= {PAGE}),
-    'pageInfo', (SELECT json_build_object('hasNextPage', count(*) > {PAGE}, 'endCursor', {cursor(last("address"))}) FROM page z)
-)))::text"""
+SELECT '{{"data":' || {
+    made(
+        mailboxes=made(
+            nodes=f"coalesce((SELECT {listed(MAILBOX, 'q.place')} FROM me, page q WHERE q.place <= {PAGE}), '[]')",
+            pageInfo=f"(SELECT {page_info(cursor(last('address')))} FROM page z)",
+        )
+    )
+} || '}}'"""
 """Q2."""

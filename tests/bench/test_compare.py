@@ -11,13 +11,17 @@ import asyncpg
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 import pytest
 
+from bench import embedded
+from bench.booking import bare, bookings, writers
 from bench.compare import check, one_round
 from bench.contestants import Limit, Postfach
 from bench.data.world import CLOSED, SHAPES
+from bench.embedded import ByHand
+from bench.first import asked as unseen
 from bench.load import Asked, Load, run
 from bench.operations import Question, questions, viewer_of
 from tests import peers
-from tests.databases import fresh_database
+from tests.databases import Template, fresh_database
 
 ENTRIES = 1_500
 TABLES = (
@@ -53,6 +57,15 @@ WRONG = {
     "later than its mailbox": "SELECT b.id FROM bookings b JOIN mailboxes o ON o.id = b.mailbox_id "
     "WHERE b.decisive_at > o.last_moment",
 }
+BOOKED = (
+    "SELECT count(DISTINCT m.id), count(DISTINCT b.id), count(DISTINCT a.id) FROM mails m JOIN bookings b ON b.mail_id = m.id "
+    "JOIN activities a ON a.mail_id = m.id WHERE m.message_id LIKE '1.%@bench.example'"
+)
+SHAPE_OF_ROWS = (
+    "SELECT count(DISTINCT (length(m.remark), length(m.preview), m.sender, b.part, b.position, a.kind, a.direction, a.position, "
+    "a.mailbox_id = b.mailbox_id, (SELECT count(*) FROM mail_mailboxes g WHERE g.mail_id = m.id))) FROM mails m "
+    "JOIN bookings b ON b.mail_id = m.id JOIN activities a ON a.mail_id = m.id WHERE m.message_id LIKE '%@bench.example'"
+)
 
 
 def filled(url: str) -> None:
@@ -82,12 +95,16 @@ def asked_of(url: str, statement: str) -> list[tuple[object, ...]]:
     return asyncio.run(work())
 
 
-def test_both_databases_hold_the_same_world(world: str, tmp_path: Path) -> None:
+def test_both_databases_hold_the_same_world_and_sqlite_s_limit_answers_alike(
+    world: str, tmp_path: Path
+) -> None:
     with fresh_database("sqlite", tmp_path) as url:
         filled(url)
         with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
             (counts,) = connection.execute(COUNTS).fetchall()
         connection.close()
+        with ByHand(url, tmp_path) as limit, Postfach(url, tmp_path) as ours:
+            check([limit, ours], {"Q1": embedded.questions(url)[:3]})
 
     assert counts[:4] == (5, 1000, 1500, ENTRIES)
     assert asked_of(world, COUNTS) == [counts]
@@ -131,14 +148,23 @@ async def _shapes(url: str) -> list[Question]:
 
 
 def test_the_limit_and_the_server_answer_alike_and_are_measured(world: str, tmp_path: Path) -> None:
-    asked = {operation: each[:5] for operation, each in asyncio.run(questions(world)).items()}
-    with Limit(world, tmp_path) as limit, Postfach(world, tmp_path) as ours:
+    asked = {operation: each[:3] for operation, each in asyncio.run(questions(world)).items()}
+    with (
+        Template.of(world).copied(tmp_path) as url,
+        Limit(url, tmp_path) as limit,
+        Postfach(url, tmp_path) as ours,
+    ):
         check([limit, ours], asked)
         check([limit, ours], {"Q1": asyncio.run(_shapes(world))})
         measured = [
             one_round(each, asked["Q1"], psutil.Process(peers.postgresql().pid), 0.5, 4)
             for each in (limit, ours)
         ]
+        people = asyncio.run(writers(url, 4))
+        booked = run(Load(ours.port, 60, bookings(ours, people, 1, 8), 4, once=True, same=False))
+        inserted = asyncio.run(bare(url, people, 1, 0.2))
+        counted, kinds_of_rows = asked_of(url, BOOKED), asked_of(url, SHAPE_OF_ROWS)
+        first = run(Load(ours.port, 60, [unseen(ours, number) for number in range(2)], 1, once=True))
         failed = run(Load(ours.port, 5, [Asked("/graphql", {}, '{"query": "{ nothing }"}')], 2))
 
     assert [(each.server, each.operation) for each in measured] == [("limit", "Q1"), ("Postfach", "Q1")]
@@ -147,6 +173,12 @@ def test_the_limit_and_the_server_answer_alike_and_are_measured(world: str, tmp_
         assert 0 < each.p50 <= each.p99
         assert each.processor > 0
         assert each.in_database > 0
+    assert (booked.answers, booked.failures) == (8, [])
+    assert (first.answers, first.failures) == (2, [])
+    assert inserted > 0
+    assert counted == [(8, 8, 8)]
+    # What is inserted by hand is what bookMail leaves behind, but for what names the e-mail.
+    assert kinds_of_rows == [(1,)]
     # The load stops where an answer is an error, and does not count it as one that was good.
     assert len(failed.failures) > 2
     assert "nothing" in failed.failures[0]

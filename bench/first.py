@@ -1,0 +1,70 @@
+"""What a document costs that the server sees for the first time, beside the same one when it is known.
+
+    python -m bench first [--entries N] [--documents N] [--rounds N]
+
+Each document is Q1 under another name and with another alias, so the answer is as large. One connection; the difference of the
+two medians is what is taken for parsing, validating, measuring and compiling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from itertools import count
+
+from bench.contestants import Postfach, cpu_seconds, served
+from bench.databases import machine
+from bench.load import Asked, Load, run
+from bench.operations import FEED
+
+LOGIN = "ordinary@agency0.example"
+
+
+def renamed(number: int) -> str:
+    """Return Q1 as no other number has it."""
+    return FEED.replace("query Feed(", f"query Feed{number}(").replace(
+        "activities(", f"list{number}: activities("
+    )
+
+
+def asked(server: Postfach, number: int) -> Asked:
+    """Return the request of the document of this number."""
+    return server.operation(LOGIN, renamed(number), {})
+
+
+def main(arguments: list[str]) -> None:
+    """Run the measurement."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench first",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--entries", type=int, default=20_000)
+    parser.add_argument("--documents", type=int, default=60, help="of each kind in a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args(arguments)
+    print(machine())
+    with served(chosen.entries) as (_, _, server):
+        numbers = count()
+        known = asked(server, next(numbers))
+        run(Load(server.port, 60, [known] * 20, 1, once=True, same=False))
+        rows: dict[str, list[tuple[float, float]]] = {"known": [], "first": []}
+        for _ in range(chosen.rounds):
+            kinds = {
+                "known": [known] * chosen.documents,
+                "first": [asked(server, next(numbers)) for _ in range(chosen.documents)],
+            }
+            for kind, requests in kinds.items():
+                before = cpu_seconds(server.process)
+                measured = run(Load(server.port, 60, requests, 1, once=True, same=False))
+                assert not measured.failures, measured.failures[0]
+                spent = 1000 * (cpu_seconds(server.process) - before) / measured.answers
+                rows[kind].append((measured.p50, spent))
+        times = {
+            kind: [statistics.median(each) for each in zip(*found, strict=True)]
+            for kind, found in rows.items()
+        }
+        for kind, (p50, spent) in times.items():
+            print(f"{kind:6} {p50:6.2f} ms, of the server's processor {spent:5.2f} ms")
+        more = [first - known for first, known in zip(times["first"], times["known"], strict=True)]
+        print(f"a first time costs {more[0]:.2f} ms more, of the server's processor {more[1]:.2f} ms")
