@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import strawberry
 
-from mail.client_setup.settings import client_settings
 from resolvers import (
     assignments,
+    client_settings,
     credentials,
     deliveries,
     mailbox_events,
@@ -108,7 +108,7 @@ async def _password_rotation_recommended(root: strawberry.Parent[MailboxRecord],
 
 
 def _client_settings(root: strawberry.Parent[MailboxRecord], info: Info) -> Any:
-    return client_settings(info.context.request.services.servers, root.address)
+    return client_settings.of_mailbox(info.context.request, root)
 
 
 def _viewer_can_administer(root: strawberry.Parent[MailboxRecord], info: Info) -> bool:

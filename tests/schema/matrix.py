@@ -151,7 +151,7 @@ PROBES = (
         "ClientSettings",
         "{ node(id: $desk) { ... on Mailbox { clientSettings { FIELD } } } }",
         ("node", "clientSettings"),
-        rows("username incoming outgoing", OF_THE_AGENCY),
+        rows("username incoming outgoing profileUrl thunderbirdCode", OF_THE_AGENCY),
     ),
     Probe(
         "MailServer",

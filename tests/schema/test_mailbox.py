@@ -1,5 +1,6 @@
 """Reading mailboxes over the schema: exact answers, what is null for whom, and what it costs."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,9 @@ LISTS = """
   activities { totalCount nodes { id } }
 """
 BY_ADDRESS = f"query ($address: String!) {{ mailbox(address: $address) {{ {FLAT} {LISTS} }} }}"
+CODE = """query ($address: String!) {
+  mailbox(address: $address) { clientSettings { profileUrl thunderbirdCode } }
+}"""
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 
 
@@ -137,7 +141,18 @@ async def test_everybody_who_reads_a_mailbox_is_told_how_a_program_is_set_up(ask
             "security": security,
         }
 
-    for who in (office.anna, office.boss):
+    await User.filter(id=office.anna.id).update(email_name="Anna Müller")
+    for who, name in ((office.anna, "Anna Müller"), (office.boss, "")):
+        code = await asking.data(who, CODE, address="desk@nord.example")
+        assert code["mailbox"]["clientSettings"]["profileUrl"] == (
+            "https://crm.example/mail/profile.mobileconfig?emailaddress=desk@nord.example"
+        )
+        assert json.loads(code["mailbox"]["clientSettings"]["thunderbirdCode"]) == [
+            1,
+            [1, 1],
+            [0, "imap.mail.example", 993, 3, 1, "desk@nord.example"],
+            [[[0, "smtp.mail.example", 587, 2, 1, "desk@nord.example"], ["desk@nord.example", name]]],
+        ]
         with statements(asking.database) as seen:
             found = await asking.data(await asking.request(who), query, address="DESK@nord.example")
         assert found["mailbox"]["clientSettings"] == {
