@@ -8,12 +8,12 @@ the letter all the same. What a server says is kept without what may be of the l
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import re
 import ssl
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from aiosmtplib import (
     SMTP,
@@ -31,7 +31,7 @@ from mail.letters import LetterError
 from mail.letters.message import wire_address
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mail.handing import Outgoing
 
@@ -81,29 +81,37 @@ class SmtpTransport:
             to = wire_address(letter.to)
         except LetterError:
             return Handed(Outcome.REFUSED, "The address is none.")
-        client = await self._client()
-        try:
+        async with self._connection() as client:
             problem = await self._open(client) or await self._envelope(client, to)
             if problem is not None:
                 return problem
             if not await still_ours():
                 return Handed(Outcome.NOT_OURS)
             return await self._content(client, letter.content)
-        finally:
-            self._leave(client)
 
     async def check(self) -> Handed:
         """Connect, encrypt and sign in."""
-        client = await self._client()
-        try:
+        async with self._connection() as client:
             return await self._open(client) or Handed(Outcome.ACCEPTED)
-        finally:
-            self._leave(client)
 
     async def close(self) -> None:
         """Wait for connections to be closed."""
         if self._leaving:
             await asyncio.wait(self._leaving)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[SMTP]:
+        """Give a client for one connection, and close it: politely, unless whoever talks is cancelled."""
+        client = await self._client()
+        try:
+            yield client
+        except BaseException:
+            if client.transport is not None:
+                # Closing would still send what is buffered, the last dot perhaps.
+                cast("asyncio.WriteTransport", client.transport).abort()
+            client.close()
+            raise
+        self._leave(client)
 
     async def _client(self) -> SMTP:
         if self._context is None and self._server.security != "none":
@@ -168,7 +176,7 @@ class SmtpTransport:
 
 async def _quit(client: SMTP) -> None:
     try:
-        with contextlib.suppress(SMTPException, OSError):
+        with suppress(SMTPException, OSError):
             await client.quit(timeout=QUIT_SECONDS)
     finally:
         client.close()

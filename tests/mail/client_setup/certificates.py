@@ -38,9 +38,15 @@ class Issued:
 
 
 def issue(
-    name: str, by: Issued | None = None, *, kind: str = "ec", authority: bool = False, days: int = 30
+    name: str,
+    by: Issued | None = None,
+    *,
+    kind: str = "ec",
+    authority: bool = False,
+    days: int = 30,
+    host: str | None = None,
 ) -> Issued:
-    """A certificate as web servers have it, good for so many days; by itself where nobody issues it."""
+    """A certificate as servers have it, good for so many days and for a host; by itself where nobody issues it."""
     key: Key = (
         rsa.generate_private_key(public_exponent=65537, key_size=2048)
         if kind == "rsa"
@@ -62,6 +68,8 @@ def issue(
         builder = builder.add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
         )
+    if host is not None:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
     return Issued(builder.sign(key if by is None else by.key, hashes.SHA256()), key)
 
 
