@@ -16,6 +16,7 @@ from server.graphql import GraphQLOverHttp
 from server.health import health_routes
 from server.logs import silence
 from server.one_time_link import one_time_link_route
+from server.outbox_page import outbox_routes
 from server.playground import playground_assets
 from server.runtime import Runtime
 from server.settings import Settings
@@ -38,6 +39,7 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
             Route("/graphql", GraphQLOverHttp(runtime)),
             WebSocketRoute("/graphql", GraphQLOverWebSocket(runtime)),
             one_time_link_route(runtime),
+            *outbox_routes(settings),
             *health_routes(runtime),
             *client_setup_routes(runtime),
             runtime.metrics.route(),

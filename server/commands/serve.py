@@ -120,6 +120,8 @@ def _announcement(settings: Settings, listener: socket.socket) -> Callable[[], N
         words = f"Postfach serves {url}"
         if settings.graphiql:
             words += f", GraphiQL is at {page}/graphql"
+        if settings.outbox_page:
+            words += f", letters are at {page}/outbox"
         print(words, file=sys.stderr, flush=True)
 
     return announce
