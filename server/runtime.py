@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from strawberry import Schema
 
 from execution.persisted import Persisted
 from mail.doveadm import doveadm_at
 from mail.endings import Endings
-from mail.handing import Transport
 from mail.outbox import Outbox
-from mail.smtp import SmtpTransport
-from mail.trial import FolderTransport
 from models.database import Database, DatabaseUnavailableError
 from models.seals import Seals
 from resolvers.deliveries import teller
@@ -28,6 +24,7 @@ from schema.root import compiled
 from server.metrics import Metrics
 from server.session_watch import SessionWatch
 from server.settings import Settings
+from server.transports import transport_of
 
 if TYPE_CHECKING:
     from server.tracing import Tracing
@@ -114,11 +111,3 @@ def services_of(settings: Settings, metrics: Metrics | None = None) -> Services:
         ),
         count_sign_in=(lambda _: None) if metrics is None else metrics.count_sign_in,
     )
-
-
-def transport_of(settings: Settings) -> Transport:
-    """Return the way by which letters leave: the SMTP server or, where there is none, a folder."""
-    if settings.smtp is None:
-        return FolderTransport(settings.outbox_folder)
-    host = urlsplit(settings.public_url).hostname or ""
-    return SmtpTransport(settings.smtp, sender=settings.smtp_from, name=host)

@@ -215,7 +215,9 @@ class _Reader:
             public_url=public_url,
             allowed_origins=read("ALLOWED_ORIGINS", values.origins, frozenset[str]()),
             smtp=read("SMTP_URL", values.smtp_url, None),
-            smtp_from=read("SMTP_FROM", values.email_address, f"postfach@{host}"),
+            smtp_from=read(
+                "SMTP_FROM", values.email_address, f"postfach@{'localhost' if ':' in host else host}"
+            ),
             outbox_page=read("OUTBOX_PAGE", values.switch, default=False),
             imap=servers.imap,
             pop3=servers.pop3,

@@ -18,14 +18,18 @@ import asyncpg
 from tortoise.exceptions import OperationalError
 
 from mail.doveadm import DoveadmError, doveadm_at
+from mail.handing import Outcome
 from models import clock
 from models.database import UNAVAILABLE, Database, DatabaseUnavailableError, Unit
 from models.sealed import SealedError, check_keys
 from server.key_files import FILES
 from server.setting_values import DEFAULT_PORTS
 from server.settings import PREFIX, Settings, SettingsError
+from server.transports import transport_of
 
 REACH_SECONDS = 5
+SMTP_SECONDS = 20
+"""For an answer and a sign-in, which some servers hold back on purpose."""
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -153,6 +157,8 @@ async def _server_problems(settings: Settings) -> AsyncIterator[str]:
         else:
             if name == "POSTFACH_DOVEADM_URL" and (problem := await _doveadm_problem(settings)) is not None:
                 yield f"{name}: {host}:{port} does not end sessions: {problem}"
+            if name == "POSTFACH_SMTP_URL" and (problem := await _smtp_problem(settings)) is not None:
+                yield f"{name}: {host}:{port} takes no letters: {problem}"
 
 
 async def _doveadm_problem(settings: Settings) -> str | None:
@@ -163,6 +169,18 @@ async def _doveadm_problem(settings: Settings) -> str | None:
     except DoveadmError as error:
         return str(error)
     return None
+
+
+async def _smtp_problem(settings: Settings) -> str | None:
+    """Go as far as can be gone without a letter: connect, encrypt and sign in."""
+    transport = transport_of(settings)
+    try:
+        async with asyncio.timeout(SMTP_SECONDS):
+            found = await transport.check()
+    except TimeoutError:
+        return "no answer in time"
+    await transport.close()
+    return None if found.outcome is Outcome.ACCEPTED else found.words
 
 
 def _reason(error: OSError) -> str:
