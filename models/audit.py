@@ -38,6 +38,8 @@ COLUMNS = (
 )
 BEGINNING = "0" * 64
 """What the first event is chained to."""
+MAILS_IMPORTED = "import.mails"
+"""Told by exports and the chain alone: of hidden e-mails not even an administrator hears that they came."""
 NOBODYS = UUID(int=0)
 """Stands for the agency of events that belong to none."""
 _PLACED = (*COLUMNS, "place", "digest")

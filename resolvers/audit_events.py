@@ -1,7 +1,7 @@
 """The audit of an agency, as its administrators read it: who did what, when, to what and from where.
 
-Nothing in it speaks of an e-mail or an entry. An event's details, which may hold the number of entries that a VIP switch
-named to somebody else, are not among it.
+Nothing in it speaks of an e-mail or an entry: an import of e-mails is not among it, nor are an event's details, which may hold
+the number of entries that a VIP switch named to somebody else.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from models import audit
 from models.lateral import Parameters
 from resolvers import batches, text
 from resolvers.node_ids import NodeKind, decode, decode_as, encode
@@ -67,6 +68,7 @@ class Wanted:
     until: datetime | None = None
 
 
+_READABLE = f"e.action <> '{audit.MAILS_IMPORTED}'"
 _COLUMNS = "e.id, e.at, e.action, e.actor_id, e.object_type, e.object_id, e.remote_address"
 _ORDER = (Key("e.at", Kind.INSTANT), Key("e.id", Kind.ID))
 
@@ -91,7 +93,9 @@ def list_all(request: Request, arguments: Arguments, wanted: Wanted) -> Connecti
     """
     member = request.member()
     parameters = Parameters()
-    conditions = ["false"] if member is None else [f"e.agency_id = {parameters.add(member[1], 'uuid')}"]
+    conditions = (
+        ["false"] if member is None else [f"e.agency_id = {parameters.add(member[1], 'uuid')}", _READABLE]
+    )
     if wanted.actor_id is not None:
         actor_id = decode_as(NodeKind.USER, wanted.actor_id)
         conditions.append("false" if actor_id is None else f"e.actor_id = {parameters.add(actor_id, 'uuid')}")
@@ -127,7 +131,8 @@ async def _load(request: Request, keys: list[UUID]) -> dict[UUID, AuditEvent]:
     if member is None or not member[0].administers:
         return {}
     rows = await request.database.fetch(
-        f"SELECT {_COLUMNS} FROM audit_events e WHERE e.agency_id = $1 AND e.id = ANY($2::uuid[])",
+        f"SELECT {_COLUMNS} FROM audit_events e "
+        f"WHERE e.agency_id = $1 AND e.id = ANY($2::uuid[]) AND {_READABLE}",
         member[1],
         keys,
     )

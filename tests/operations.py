@@ -88,7 +88,7 @@ class Generator:
     def _selection(self, kind: Composite, depth: int, *, is_root: bool = False) -> str:
         random = self._random
         names = [name for name in kind.fields if not (is_root and name in self._skipped)]
-        chosen = random.sample(names, min(len(names), random.randint(1, 2 if is_root else 5)))
+        chosen = self._choose(kind, names, min(len(names), random.randint(1, 2 if is_root else 5)))
         parts = [part for name in chosen if (part := self._field(name, kind.fields[name], depth))]
         if random.random() < 0.2:
             parts.append("__typename")
@@ -102,6 +102,14 @@ class Generator:
             ]
         random.shuffle(parts)
         return f"{{ {' '.join(parts or ['__typename'])} }}"
+
+    def _choose(self, kind: Composite, names: list[str], count: int) -> list[str]:  # noqa: ARG002 (for those who prefer some)
+        """Return so many of a type's fields."""
+        return self._random.sample(names, count)
+
+    def _known(self, name: str) -> Sequence[Any] | None:
+        """Return the values that an argument of this name is given, None where any will do."""
+        return self._values.get(name)
 
     def _fragment(self, kind: Composite, depth: int) -> str:
         inner = self._selection(kind, max(depth, 0))
@@ -145,10 +153,18 @@ class Generator:
     # ---------------------------------------------------------------- arguments
 
     def _arguments(self, definition: GraphQLField) -> str:
+        return self._written(
+            {
+                name: argument
+                for name, argument in definition.args.items()
+                if is_required_argument(argument) or self._random.random() >= 0.6
+            }
+        )
+
+    def _written(self, arguments: Mapping[str, GraphQLArgument]) -> str:
+        """Return these arguments with values, some of them as variables."""
         parts = []
-        for name, argument in definition.args.items():
-            if not is_required_argument(argument) and self._random.random() < 0.6:
-                continue
+        for name, argument in arguments.items():
             value = self._value(name, argument.type)
             if self._random.random() < 0.4:
                 text = f"${self._variable(str(argument.type), value, argument)}"
@@ -185,8 +201,9 @@ class Generator:
                 for key, each in kind.fields.items()
                 if is_required_input_field(each) or (depth > 0 and random.random() < 0.4)
             }
-        if name in self._values:
-            return random.choice(list(self._values[name]))
+        known = self._known(name)
+        if known is not None:
+            return random.choice(list(known))
         if isinstance(kind, GraphQLEnumType):
             return random.choice(list(kind.values))
         by_type: dict[str, list[Any]] = {

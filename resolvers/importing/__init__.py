@@ -138,15 +138,19 @@ class _Importer:
         (self._summary.added if added else self._summary.skipped)[kind] += 1
 
     async def _record(self) -> None:
-        """Write a row of the audit for each agency that the import added to."""
+        """Write a row of the audit for each agency that the import added to, and another for the e-mails among it.
+
+        Administrators read the first. The second would tell of e-mails that they may not see.
+        """
         agencies = [(agency.id, agency.added) for agency in self._known.agencies.values()]
         for agency_id, added in [*agencies, (None, self._directory.account_managers)]:
-            if any(added.values()):
-                await audit.record(
-                    self._unit,
-                    "import",
-                    agency_id=agency_id,
-                    actor_id=None,
-                    remote_address=None,
-                    details={kind: added[kind] for kind in TYPES if added[kind]},
-                )
+            for action, kinds in (("import", TYPES[:-1]), (audit.MAILS_IMPORTED, TYPES[-1:])):
+                if any(added[kind] for kind in kinds):
+                    await audit.record(
+                        self._unit,
+                        action,
+                        agency_id=agency_id,
+                        actor_id=None,
+                        remote_address=None,
+                        details={kind: added[kind] for kind in kinds if added[kind]},
+                    )

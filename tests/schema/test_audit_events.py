@@ -93,6 +93,21 @@ async def test_what_has_no_id_or_nobody_behind_it_is_null(asking: Asking, databa
     ]
 
 
+async def test_that_mails_were_imported_is_told_to_nobody(asking: Asking, database: Database) -> None:
+    office = await Office.open()
+    await record(database, office.agency, "import")
+    await record(database, office.agency, audit.MAILS_IMPORTED)
+    data = await asking.data(office.boss, EVENTS)
+    assert data["auditEvents"]["totalCount"] == 1
+    assert [each["action"] for each in data["auditEvents"]["nodes"]] == ["import"]
+    assert await actions(asking, office.boss, action="import.") == []
+    assert await actions(asking, office.boss, action=audit.MAILS_IMPORTED) == []
+    (row,) = await database.fetch("SELECT id FROM audit_events WHERE action = $1", audit.MAILS_IMPORTED)
+    node = "query ($id: ID!) { node(id: $id) { id } }"
+    name = encode(NodeKind.AUDIT_EVENT, row["id"])
+    assert await asking.data(office.boss, node, id=name) == {"node": None}
+
+
 async def test_nothing_of_another_agency_or_of_none_is_read(asking: Asking, database: Database) -> None:
     office = await Office.open()
     other = await storage.agency("sued")

@@ -1,0 +1,340 @@
+"""Asks as one viewer in two worlds, of which one holds more that is hidden, until an answer differs."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+from schema import schema as postfach
+from tests.client import SIGN_IN
+from tests.oracle.generator import TEXTS
+from tests.oracle.rule import Oracle, fold
+from tests.oracle.world import PASSWORD
+from tests.system.no_trace import adding, hidden, worlds
+from tests.system.no_trace.chance import BEGIN
+from tests.system.no_trace.comparing import difference
+from tests.system.no_trace.door import Asked
+from tests.system.no_trace.drawing import Drawing
+from tests.system.no_trace.hidden import booked_now
+from tests.system.no_trace.learning import Learning
+from tests.system.no_trace.openings import Openings
+from tests.system.no_trace.shrinking import shrink
+from tests.system.transcript import booking_input
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.operations import Drawn
+    from tests.oracle.world import Mail, Mailbox, User
+    from tests.system.no_trace.coverage import Coverage
+    from tests.system.no_trace.door import Answered, Socket
+    from tests.system.no_trace.hidden import Viewer
+    from tests.system.no_trace.scene import Scene
+    from tests.system.no_trace.worlds import World
+
+SCHEMA = postfach._schema  # noqa: SLF001 (it has no public name)
+BOOK = """mutation ($input: BookMailInput!) { bookMail(input: $input) { errors { code } } }"""
+AGAIN = 3
+"""So often a drawn document is asked, each time with other values."""
+TURNS = 20
+"""After so many documents the ids of what came since are learned."""
+FIRST_STEP = 1_000
+"""Behind those of the past that both worlds share."""
+
+
+class TraceError(AssertionError):
+    """What is hidden left a trace."""
+
+
+@dataclass
+class Side:
+    """One world of the pair, and what the viewer has open there."""
+
+    world: World
+    socket: Socket | None = None
+    listening: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def pair(scene: Scene, folder: Path, viewer: Viewer, seed: str) -> AsyncIterator[Fuzzer]:
+    """Two worlds that differ in what is hidden from the viewer."""
+    random = Random(seed)
+    async with (
+        worlds.copy_of(scene.template, folder, "without", scene.secrets) as without,
+        worlds.copy_of(scene.template, folder, "with", scene.secrets) as with_,
+    ):
+        found = hidden.find(random, scene.world, scene.seed, viewer)
+        await adding.add(with_, scene, viewer, found, random)
+        fuzzer = Fuzzer(scene, viewer, found, random, seed, Side(without), Side(with_))
+        try:
+            await fuzzer.prepare()
+            yield fuzzer
+        finally:
+            await fuzzer.close()
+
+
+class Fuzzer:
+    """Two worlds and one viewer. A step is a drawn operation, or something that others do."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        viewer: Viewer,
+        found: hidden.Hidden,
+        random: Random,
+        seed: str,
+        without: Side,
+        with_: Side,
+    ) -> None:
+        self._scene = scene
+        self._viewer = viewer
+        self._hidden = found
+        self._random = random
+        self._seed = seed
+        self._without = without
+        self._with = with_
+        self._token = scene.token(viewer)
+        self._learning = Learning(scene, viewer, found, without.world, with_.world)
+        self._own = self._learning.own
+        self._number = FIRST_STEP
+        self._fence: Mailbox | None = None
+        self._listened: list[Drawn] = []
+        self._openings = Openings(
+            SCHEMA,
+            None if viewer is None else scene.users.get(fold(viewer.login)),
+            None if viewer is None else viewer.login,
+            found,
+            frozenset(scene.mailboxes[address] for address in found.guards),
+        )
+        oracle = Oracle(scene.world, BEGIN)
+        self._bookers = [
+            (user, box)
+            for user in scene.world.users
+            for box in scene.world.mailboxes
+            if user.state == "ACTIVE" and user != viewer and oracle.is_assigned(user, box)
+        ]
+        self.operations = 0
+        """That were compared."""
+        self.events = 0
+        """Messages of subscriptions that were compared."""
+
+    async def prepare(self) -> None:
+        """Look for what arguments may be given."""
+        for _ in range(3):
+            self._step()
+            await self._hidden_booking()
+        await self._learning.begin(SCHEMA)
+        await self._learning.learn(self._number)
+
+    async def close(self) -> None:
+        """Leave the sockets."""
+        self._fence = None
+        for side in (self._without, self._with):
+            if side.socket is not None:
+                await side.socket.close()
+                side.socket, side.listening = None, []
+
+    async def run(self, operations: int, coverage: Coverage) -> None:
+        """Compare so many operations. Raises `TraceError` for an answer that differs."""
+        drawing = Drawing(
+            SCHEMA,
+            self._random,
+            self._learning.pools,
+            coverage,
+            is_signed_in=self._viewer is not None,
+        )
+        end, turns = self.operations + operations, 0
+        while self.operations < end:
+            self._step()
+            turns += 1
+            if turns % TURNS == 0:
+                await self._learning.learn(self._number)
+            dice = self._random.random()
+            if dice < 0.07:
+                await self._others_book()
+            elif dice < 0.16:
+                await self._hidden_booking()
+            elif dice < 0.22:
+                await self._compare_events(coverage)
+                await self._listen(drawing)
+            else:
+                await self._compare_one(drawing, coverage)
+        self._step()
+        await self._compare_events(coverage)
+
+    def _step(self) -> None:
+        self._number += 1
+        for side in (self._without, self._with):
+            side.world.chance.step(self._seed, self._number)
+
+    # ------------------------------------------------------------ operations of the viewer
+
+    async def _compare_one(self, drawing: Drawing, coverage: Coverage) -> None:
+        asked = drawing.asked()
+        for _ in range(AGAIN):
+            if not self._openings.are_in(asked):
+                await self._compare(asked, coverage)
+            asked = drawing.again(asked)
+            self._step()
+
+    async def _compare(self, asked: Asked, coverage: Coverage) -> None:
+        one, other = await self._answers(asked)
+        self.operations += 1
+        self._note(asked, one, coverage)
+        found = difference(one, other)
+        if found is not None:
+            raise TraceError(await self._report(asked, found))
+        if b'"code":"INTERNAL"' in one.body:
+            raise TraceError(f"{self._place()}\na crash: {one.body[:500]!r}\n{_written(asked)}")
+        if self._token is not None and asked.document.startswith("mutation"):
+            self._step()
+            await self._come_back()
+
+    async def _answers(self, asked: Asked) -> tuple[Answered, Answered]:
+        token = self._token if asked.signed_in else None
+        answers = []
+        for side in (self._without, self._with):
+            if asked.socket:
+                socket = await side.world.socket(token)
+                try:
+                    answers.append(await socket.ask(asked))
+                finally:
+                    await socket.close()
+            else:
+                answers.append(await side.world.ask(asked, token))
+        return answers[0], answers[1]
+
+    @staticmethod
+    def _note(asked: Asked, answer: Answered, coverage: Coverage) -> None:
+        for line in answer.body.splitlines():
+            told = json.loads(line)
+            told = told.get("payload", told) if asked.socket else told
+            if isinstance(told, dict):
+                coverage.note(asked.document, told.get("data"))
+                for error in told.get("errors") or ():
+                    coverage.codes[error["extensions"]["code"]] += 1
+
+    async def _come_back(self) -> None:
+        """Sign in again where the viewer's session has ended, in both worlds alike."""
+        one, other = await self._answers(Asked("{ viewer { id login } }"))
+        found = difference(one, other)
+        if found is not None:
+            raise TraceError(f"{self._place()}\nafter a mutation: {found}")
+        if one.status == 200 or self._viewer is None:
+            return
+        given = {"login": self._viewer.login, "password": PASSWORD}
+        one, other = await self._answers(Asked(SIGN_IN, given, signed_in=False))
+        found = difference(one, other)
+        if found is not None:
+            raise TraceError(f"{self._place()}\nsigning in again: {found}")
+        self._token = one.json["data"]["signIn"]["accessToken"]
+
+    # ------------------------------------------------------------ what others do
+
+    async def _others_book(self) -> None:
+        """Somebody books a mail, in both worlds."""
+        if not self._bookers:
+            return
+        user, box = self._random.choice(self._bookers)
+        mail = booked_now(user, box, self._number, self._random.choice(TEXTS))
+        others = [each.address for each in self._scene.world.mailboxes if each.agency == box.agency]
+        if self._random.random() < 0.5:
+            mail = replace(mail, recipients=(box.address, self._random.choice(others)))
+        for side in (self._without, self._with):
+            await self._book(side, user, box, mail)
+
+    async def _hidden_booking(self) -> None:
+        """Somebody books a mail that the viewer may not see, in one world alone."""
+        if not self._hidden.rooms:
+            return
+        rooms = self._hidden.rooms
+        near = [room for room in rooms if self._viewer is not None and room[1].agency == self._viewer.agency]
+        user, box = self._random.choice(near if near and self._random.random() < 0.8 else rooms)
+        text = f"{self._random.choice(TEXTS)} {self._random.choice(hidden.WORDS)}"
+        mail = booked_now(user, box, self._number, text)
+        self._hidden.mails.append(mail)
+        self._hidden.identities.add(hidden.identity_of(mail))
+        await self._book(self._with, user, box, mail)
+        await self._learning.learn_places()
+
+    async def _book(self, side: Side, user: User, box: Mailbox, mail: Mail) -> None:
+        given = {"input": booking_input(self._scene.mailboxes[fold(box.address)], mail)}
+        # Whoever has lost the right in the meantime is refused, which is nobody's secret.
+        await side.world.ask(Asked(BOOK, given), self._scene.token(user))
+
+    # ------------------------------------------------------------ subscriptions
+
+    async def _listen(self, drawing: Drawing) -> None:
+        """Listen anew, with three subscriptions on a socket in each world."""
+        await self.close()
+        viewer = self._viewer
+        if viewer is None or viewer.activity_level == "NOTHING" or not self._own:
+            # Nothing that the viewer books would be sure to be heard.
+            return
+        self._fence = self._random.choice(self._own)
+        name = self._scene.mailboxes[fold(self._fence.address)]
+        filters = (
+            "",
+            f'(filter: {{ mailboxId: "{name}" }})',
+            '(filter: { contactReference: "K-1" })',
+            "(filter: { kind: ACTIVITY })",
+            '(filter: { search: "Anruf" })',
+        )
+        self._listened = [drawing.subscription(each) for each in self._random.sample(filters, 3)]
+        for side in (self._without, self._with):
+            side.socket = await side.world.socket(self._token)
+            side.listening = [side.socket.begin(each.text, each.variables) for each in self._listened]
+            # Answered on the same socket: what was begun before has been registered.
+            await side.socket.ask(Asked("{ viewer { id mailboxes { totalCount } } agency { id } }"))
+
+    async def _compare_events(self, coverage: Coverage) -> None:
+        """Book a mail that every subscription hears of, as the viewer; then all of them have heard the same."""
+        if self._fence is None or self._viewer is None:
+            return
+        mail = replace(booked_now(self._viewer, self._fence, self._number), properties=())
+        given = {"input": booking_input(self._scene.mailboxes[fold(self._fence.address)], mail)}
+        heard: list[list[list[str]]] = []
+        for side in (self._without, self._with):
+            answer = await side.world.ask(Asked(BOOK, given), self._token)
+            if side.socket is None or b'"errors":[]' not in answer.body:
+                # The viewer has left the mailbox, or is signed out.
+                return
+        for side in (self._without, self._with):
+            if side.socket is not None:
+                for name in side.listening:
+                    await side.socket.until(name, mail.message_id)
+                heard.append([side.socket.received[name] for name in side.listening])
+        if heard[0] != heard[1]:
+            told = [(one, other) for one, other in zip(*heard, strict=True) if one != other]
+            raise TraceError(f"{self._place()}\nsubscriptions heard {told[0][0]}\nand {told[0][1]}")
+        for drawn, texts in zip(self._listened, heard[0], strict=True):
+            self.events += len(texts)
+            for text in texts:
+                coverage.note(drawn.text, json.loads(text)["payload"].get("data"))
+
+    # ------------------------------------------------------------ reports
+
+    def _place(self) -> str:
+        who = "nobody" if self._viewer is None else f"{self._viewer}"
+        return f"seed {self._seed!r}, step {self._number}, operation {self.operations}, as {who}"
+
+    async def _report(self, asked: Asked, found: str) -> str:
+        smaller = asked
+        if not asked.document.startswith("mutation"):
+
+            async def shows(document: str) -> bool:
+                return difference(*await self._answers(replace(asked, document=document))) is not None
+
+            if await shows(asked.document):
+                smaller = replace(asked, document=await shrink(asked.document, shows))
+                found = difference(*await self._answers(smaller)) or found
+        return f"{self._place()}\n{found}\n{_written(smaller)}"
+
+
+def _written(asked: Asked) -> str:
+    variables = json.dumps(dict(asked.variables), ensure_ascii=False)
+    return f"{asked.document}\nvariables {variables}, {asked.accept}, socket {asked.socket}"

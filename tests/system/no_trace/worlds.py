@@ -1,0 +1,141 @@
+"""One world of two: an application with a database of its own, in a context that keeps it apart from the other."""
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+from unittest import mock
+
+import tortoise.context
+from starlette.applications import Starlette
+
+from models.database import Database, Unit
+from resolvers.importing import bring
+from resolvers.node_ids import NodeKind, encode
+from resolvers.paging import encode_cursor
+from server.runtime import Runtime
+from tests import storage
+from tests.application import started
+from tests.databases import Template, settings_environment
+from tests.oracle.world import World as Drawn
+from tests.surroundings import HASHER
+from tests.system.no_trace import chance, door
+from tests.system.no_trace.door import Answered, Asked, Socket
+
+T = TypeVar("T")
+
+TABLES = {
+    NodeKind.USER: "users",
+    NodeKind.AGENCY: "agencies",
+    NodeKind.MAILBOX: "mailboxes",
+    NodeKind.MAILBOX_EVENT: "mailbox_events",
+    NodeKind.MAILBOX_ASSIGNMENT: "assignments",
+    NodeKind.ACTIVITY: "activities",
+    NodeKind.CREDENTIAL_DELIVERY: "credential_deliveries",
+    NodeKind.AUDIT_EVENT: "audit_events",
+}
+
+
+class World:
+    """An application that answers, and what stands behind it."""
+
+    def __init__(self, app: Starlette, context: contextvars.Context, luck: chance.Chance) -> None:
+        self.app = app
+        self.chance = luck
+        self._context = context
+
+    @property
+    def runtime(self) -> Runtime:
+        """What its doors share."""
+        runtime: Runtime = self.app.state.runtime
+        return runtime
+
+    @property
+    def database(self) -> Database:
+        """The open database; used within `run` alone."""
+        return self.runtime.database
+
+    async def run(self, work: Coroutine[object, object, T]) -> T:
+        """Do something as a part of this world: with its database, its chance and its time."""
+        return await asyncio.get_running_loop().create_task(work, context=self._context)
+
+    async def ask(self, asked: Asked, token: str | None) -> Answered:
+        """Have an operation answered over HTTP."""
+        return await self.run(door.post(self.app, asked, token))
+
+    async def socket(self, token: str | None) -> Socket:
+        """Open a WebSocket."""
+        opened = Socket(self.app, self._context)
+        await opened.open(token)
+        return opened
+
+    async def bring(self, drawn: Drawn) -> None:
+        """Import."""
+        runtime = self.runtime
+
+        async def work(unit: Unit) -> None:
+            await bring(
+                unit, (line.encode() + b"\n" for line in drawn.lines()), HASHER, runtime.services.seals
+            )
+
+        await self.run(self.database.transact(work))
+
+    async def ids(self, kind: NodeKind) -> list[str]:
+        """The global ids of everything of a kind, of all agencies."""
+        if TABLES[kind] not in storage.TABLES:
+            return []
+        rows = await self.run(self.database.fetch(f"SELECT id FROM {TABLES[kind]} ORDER BY id"))
+        return [encode(kind, row["id"]) for row in rows]
+
+    async def places(self) -> list[str]:
+        """The cursors of all entries of all agencies, the newest first."""
+        rows = await self.run(
+            self.database.fetch("SELECT occurred_at, id FROM activities ORDER BY occurred_at DESC, id DESC")
+        )
+        return [encode_cursor((row["occurred_at"], row["id"])) for row in rows]
+
+
+@asynccontextmanager
+async def opened(environment: Mapping[str, str]) -> AsyncIterator[World]:
+    """A world of these settings, until the end of the block."""
+    luck = chance.Chance()
+    context = contextvars.copy_context()
+    context.run(chance.current.set, luck)
+    context.run(tortoise.context.TortoiseContext().__enter__)
+    ready: asyncio.Future[Starlette] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        try:
+            async with started(environment) as app:
+                ready.set_result(app)
+                await over.wait()
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+            raise
+
+    # A process of the product has one database, and says so to Tortoise; here are two.
+    with mock.patch.object(tortoise.context, "set_global_context"):
+        serving = asyncio.get_running_loop().create_task(serve(), context=context)
+        app = await ready
+    try:
+        yield World(app, context, luck)
+    finally:
+        over.set()
+        await serving
+
+
+@asynccontextmanager
+async def copy_of(
+    template: Template, folder: Path, name: str, secrets: Mapping[str, str]
+) -> AsyncIterator[World]:
+    """A world whose database is a copy, with the same keys as every other."""
+    place = folder / name
+    place.mkdir()
+    with template.copied(place) as url:
+        environment = settings_environment(url, place, ACCESS_TOKEN_MINUTES="1440", **secrets)
+        async with opened(environment) as world:
+            yield world
