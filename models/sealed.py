@@ -122,21 +122,26 @@ class Resealed:
 
 
 async def reseal(database: Database, seals: Seals) -> Resealed:
-    """Seal every token with the ring's first key. A token that was replaced meanwhile is left: it is current."""
+    """Seal every token with the ring's first key. One that is replaced meanwhile, by a renewal say, is looked at again."""
     done = Resealed()
     for table in SEALED_TABLES:
         last = UUID(int=0)
         while rows := await database.fetch(
             f"{table.rows} WHERE t.{table.id_column} > $1 ORDER BY t.{table.id_column} LIMIT {ROWS}", last
         ):
-            await _reseal_rows(database, table, seals, rows, done)
             last = rows[-1]["id"]
+            while replaced := await _reseal_rows(database, table, seals, rows, done):
+                # By a process that was not told of the newest key yet, perhaps; or what waited is gone.
+                rows = await database.fetch(
+                    f"{table.rows} WHERE t.{table.id_column} = ANY($1::uuid[])", replaced
+                )
     return done
 
 
 async def _reseal_rows(
     database: Database, table: SealedTable, seals: Seals, rows: Sequence[Mapping[str, Any]], done: Resealed
-) -> None:
+) -> list[UUID]:
+    """Seal what is not current; return the ids of the rows that others changed meanwhile."""
     changes = []
     for row in rows:
         try:
@@ -147,8 +152,8 @@ async def _reseal_rows(
         except SealError:
             done.spoilt += 1
 
-    async def work(unit: Unit) -> int:
-        changed = 0
+    async def work(unit: Unit) -> list[UUID]:
+        replaced = []
         for row, token in changes:
             found = await unit.fetch(
                 # No token is made twice: the same one is that of the same password, with the same version.
@@ -158,13 +163,13 @@ async def _reseal_rows(
                 row["id"],
                 row["sealed"],
             )
-            changed += len(found)
-        return changed
+            if not found:
+                replaced.append(row["id"])
+        return replaced
 
-    if changes:
-        changed = await database.transact(work)
-        done.sealed += changed
-        done.current += len(changes) - changed
+    replaced = await database.transact(work) if changes else []
+    done.sealed += len(changes) - len(replaced)
+    return replaced
 
 
 async def give_passwords(database: Database, seals: Seals) -> int:

@@ -70,6 +70,7 @@ def configure_dovecot(host: MailHost, url: DatabaseUrl, passwords: dict[str, str
         "state_dir": f"{folder}/state",
         "log_path": f"{folder}/dovecot.log",
         "doveadm_api_key": host.doveadm_key,
+        **host.dovecot,
     }
     (folder / "local.conf").write_text("".join(f"{name} = {value}\n" for name, value in local.items()))
     ending = "conf" if version == "2.4" else "conf.ext"

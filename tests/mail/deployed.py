@@ -28,7 +28,7 @@ from tests.mail import configured
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ROLES = ("postfach_dovecot", "postfach_postfix", "postfach_milter")
 START_SECONDS = 60
@@ -48,7 +48,7 @@ PROGRAMS = (
 class MailHost:
     """Where the servers listen, and where the filter is expected.
 
-    `trusts` is a TLS context that knows their certificate, `passwords` are those of the roles.
+    `trusts` is a TLS context that knows their certificate, `passwords` are those of the roles, `dovecot` more settings.
     """
 
     folder: Path
@@ -56,6 +56,7 @@ class MailHost:
     doveadm_key: str
     is_filtered: bool
     passwords: dict[str, str] = field(repr=False)
+    dovecot: Mapping[str, str]
     imap: int = field(default_factory=peers.free_port)
     imaps: int = field(default_factory=peers.free_port)
     pop3: int = field(default_factory=peers.free_port)
@@ -98,6 +99,12 @@ class MailHost:
         """Have Postfix begin anew with everything that it looks up."""
         self._postfix("reload")
 
+    def penalties(self) -> list[str]:
+        """For whose earlier failures Dovecot would have others at the same address wait."""
+        command = ["doveadm", "-c", str(self.folder / "dovecot.conf"), "penalty"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return done.stdout.splitlines()[1:]
+
     def queue(self) -> list[dict[str, Any]]:
         """The mails that Postfix has not passed on yet."""
         command = ["postqueue", "-c", str(self.folder / "postfix"), "-j"]
@@ -133,10 +140,13 @@ class MailHost:
 
 
 @contextmanager
-def mail_host(url: DatabaseUrl, *, filtered: bool = False) -> Iterator[MailHost]:
+def mail_host(
+    url: DatabaseUrl, *, filtered: bool = False, dovecot: Mapping[str, str] | None = None
+) -> Iterator[MailHost]:
     """Both servers on this database; on PostgreSQL under the roles of `deploy/roles.sql`, made for it and dropped again.
 
-    `filtered` has Postfix ask the filter of sent mail, which the test starts at the port `milter`.
+    `filtered` has Postfix ask the filter of sent mail, which the test starts at the port `milter`; `dovecot` are more
+    lines for Dovecot's `local.conf`.
     """
     for name in PROGRAMS:
         peers.require(name)
@@ -147,7 +157,7 @@ def mail_host(url: DatabaseUrl, *, filtered: bool = False) -> Iterator[MailHost]
         folder.chmod(0o755)
         with _accounts(url) as passwords:
             key = evidence.secret(secrets.token_hex(12), "the key of Dovecot's API")
-            host = MailHost(folder, configured.certificate(folder), key, filtered, passwords)
+            host = MailHost(folder, configured.certificate(folder), key, filtered, passwords, dovecot or {})
             configured.make_folders(folder)
             configured.configure_dovecot(host, url, passwords)
             configured.configure_postfix(host, url, passwords)

@@ -7,7 +7,7 @@ import imaplib
 import poplib
 import smtplib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -70,6 +70,16 @@ class Post:
         client.login(login, password or self.passwords[login.lower()])
         return client
 
+    @contextmanager
+    def session(self, login: str = DESK) -> Iterator[imaplib.IMAP4]:
+        """An IMAP session that ends before the test does: a server allows a user only so many."""
+        kept, self.open = self.open, ExitStack()
+        try:
+            with self.open:
+                yield self.imap(login)
+        finally:
+            self.open = kept
+
     def pop3(self, login: str = DESK, password: str | None = None) -> poplib.POP3_SSL:
         client = poplib.POP3_SSL("localhost", self.host.pop3s, context=self.host.trusts, timeout=PATIENCE)
         self.open.callback(client.close)
@@ -100,9 +110,15 @@ class Post:
 
 
 @contextmanager
-def begun(database: Database, url: DatabaseUrl | None = None, *, filtered: bool = False) -> Iterator[Post]:
+def begun(
+    database: Database,
+    url: DatabaseUrl | None = None,
+    *,
+    filtered: bool = False,
+    dovecot: Mapping[str, str] | None = None,
+) -> Iterator[Post]:
     """Servers on a database, and nothing in it yet."""
-    with mail_host(url or database.url, filtered=filtered) as host:
+    with mail_host(url or database.url, filtered=filtered, dovecot=dovecot) as host:
         post = Post(database, host)
         try:
             with post.open:

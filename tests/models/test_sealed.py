@@ -1,14 +1,17 @@
 """`postfach reseal`, and what happens with a wrong key; mailboxes without a password get one. On both databases."""
 
 import asyncio
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
 from models import bulk, clock, mailbox_passwords, sealed
-from models.database import Database
+from models.database import Database, Unit
 from models.keys import KeyRing
+from models.mailbox_passwords import NewPassword
 from models.seals import Seals, key_id_of
+from models.tables import Mailbox
 from tests.resolvers.arrivals import agency, mailbox, take
 from tests.storage import contents
 from tests.surroundings import RING, SEALS
@@ -49,6 +52,71 @@ async def test_tokens_change_and_nothing_else(database: Database, monkeypatch: p
     unchanged = await contents(database)
     assert await sealed.reseal(database, Seals(NEW)) == sealed.Resealed(current=3)
     assert await contents(database) == unchanged
+
+
+@pytest.mark.parametrize("ring", [RING, NEW], ids=["an older ring", "the new ring"])
+async def test_a_renewal_between_reading_and_writing_stays(
+    database: Database, monkeypatch: pytest.MonkeyPatch, ring: KeyRing
+) -> None:
+    """Also one by a process that does not know the new key yet: its token is sealed anew as well."""
+    await filled(database)
+    box = await Mailbox.get(address="box1@nord.example")
+    renewed = await asyncio.to_thread(NewPassword.make)
+    transact = database.transact
+
+    async def store(unit: Unit) -> None:
+        await mailbox_passwords.store(unit, Seals(ring), cast("Any", box), 2, renewed, at=clock.now())
+
+    async def transact_after_a_renewal(work: Any) -> Any:  # noqa: ANN401 (any work)
+        monkeypatch.setattr(database, "transact", transact)
+        await transact(store)
+        return await transact(work)
+
+    monkeypatch.setattr(database, "transact", transact_after_a_renewal)
+    done = await sealed.reseal(database, Seals(NEW))
+    sealed_then = 3 if ring is RING else 2
+    assert done == sealed.Resealed(sealed=sealed_then, current=3 - sealed_then)
+    assert set(map(key_id_of, await tokens(database))) == {"new.er"}
+    found = await mailbox_passwords.of(database, box.id)
+    assert found is not None
+    assert (found.version, found.hash) == (2, renewed.hash)
+    secret = mailbox_passwords.opened(Seals(NEW), found.sealed, box.address, 2)
+    assert secret == renewed.password
+
+
+async def test_renewals_and_reseals_at_once_lose_nothing(database: Database) -> None:
+    await filled(database)
+    boxes = await Mailbox.all()
+    new = await asyncio.to_thread(NewPassword.make)
+    kept: dict[Any, str] = {}
+    ends = asyncio.Event()
+
+    async def renew(box: Mailbox) -> None:
+        for version in range(2, 12):
+            password = NewPassword(f"{new.password} {version}", new.hash)
+
+            async def store(unit: Unit, version: int = version, password: NewPassword = password) -> None:
+                await mailbox_passwords.store(
+                    unit, SEALS, cast("Any", box), version, password, at=clock.now()
+                )
+
+            await database.transact(store)
+            kept[box.id] = password.password
+
+    async def reseal() -> None:
+        while not ends.is_set():
+            assert (await sealed.reseal(database, Seals(NEW))).spoilt == 0
+
+    resealing = asyncio.create_task(reseal())
+    await asyncio.gather(*map(renew, boxes))
+    ends.set()
+    await resealing
+    await sealed.reseal(database, Seals(NEW))
+    for box in boxes:
+        found = await mailbox_passwords.of(database, box.id)
+        assert found is not None
+        assert (found.version, key_id_of(found.sealed)) == (11, "new.er")
+        assert mailbox_passwords.opened(Seals(NEW), found.sealed, box.address, 11) == kept[box.id]
 
 
 async def test_a_token_that_does_not_open_stays(database: Database) -> None:

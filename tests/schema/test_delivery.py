@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from models import clock
 from models.database import Unit
 from models.tables import CredentialDelivery, User
 from resolvers.deliveries import teller
+from resolvers.events import events_of
 from resolvers.request import Request
 from schema import schema
 from schema.context import Context
@@ -225,3 +227,21 @@ async def test_nobody_else_hears_and_nobody_hears_what_is_no_longer_his(asking: 
     # What was told while she was assigned may still be heard; after that the session has ended.
     rest = [told["attempts"] async for told in heard]
     assert all(attempts < 100 for attempts in rest)
+
+
+async def test_a_change_in_one_process_is_heard_in_another(asking: Asking) -> None:
+    """Each process has a bus of its own; with SQLite there is one process."""
+    office = await open_office(asking)
+    wanted = await sent(asking, office.anna, office, "a@home.example")
+    here = events_of(asking.database.url)
+    there = here if asking.database.is_sqlite else events_of(asking.database.url)
+    asker, listener = (Asking(asking.database, replace(asking.services, events=bus)) for bus in (here, there))
+    await here.open()
+    await there.open()
+    try:
+        heard = listening(listener, office.anna, wanted)
+        await heard_first(asker, heard)
+        await heard.aclose()  # type: ignore[attr-defined]
+    finally:
+        await there.close()
+        await here.close()

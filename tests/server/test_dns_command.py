@@ -1,10 +1,14 @@
 """`postfach dns` as an operator runs it."""
 
+import argparse
 import json
 from pathlib import Path
 
+import pytest
+
 from mail.client_setup.dns import zone
 from mail.servers import MailServer, MailServers
+from server.commands import CommandError, dns
 from tests import command
 
 PUBLIC_URL = "https://post.example"
@@ -36,29 +40,35 @@ def test_named_domains_need_neither_a_database_nor_a_key(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_can_not_be_published_is_told(tmp_path: Path) -> None:
-    environment = {"POSTFACH_DATA_DIR": str(tmp_path / "data")}
-    done = command.run(environment, "dns", "nord.example")
-    assert (done.code, done.output, done.error) == (
-        1,
-        "",
-        "postfach: POSTFACH_PUBLIC_URL: expected https://NAME without a port, since mail programs look there\n",
-    )
-    done = command.run(
-        {**environment, **SETTINGS, "POSTFACH_IMAP": "192.0.2.1:993:tls"}, "dns", "nord.example"
-    )
-    assert (done.code, done.output, done.error) == (
-        1,
-        "",
-        "postfach: POSTFACH_IMAP: expected a server with a name in the DNS\n",
-    )
-    done = command.run({**environment, **SETTINGS}, "dns")
-    assert (done.code, done.output, done.error) == (
-        1,
-        "",
-        f"postfach: {tmp_path}/data/postfach.sqlite3: there is no database yet\n",
-    )
-    done = command.run({**environment, **SETTINGS}, "dns", "nord")
+@pytest.mark.parametrize(
+    "changes,domains,told",
+    [
+        (
+            {"POSTFACH_PUBLIC_URL": "http://post.example"},
+            ["nord.example"],
+            "POSTFACH_PUBLIC_URL: expected https://NAME without a port, since mail programs look there",
+        ),
+        (
+            {"POSTFACH_IMAP": "192.0.2.1:993:tls"},
+            ["nord.example"],
+            "POSTFACH_IMAP: expected a server with a name in the DNS",
+        ),
+        ({}, [], "{folder}/data/postfach.sqlite3: there is no database yet"),
+    ],
+)
+def test_what_can_not_be_published_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, str], domains: list[str], told: str
+) -> None:
+    for name, text in {"POSTFACH_DATA_DIR": str(tmp_path / "data"), **SETTINGS, **changes}.items():
+        monkeypatch.setenv(name, text)
+    with pytest.raises(CommandError) as refused:
+        dns.run(argparse.Namespace(domains=domains), None)
+    assert str(refused.value) == told.format(folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_domain_is_told(tmp_path: Path) -> None:
+    done = command.run({"POSTFACH_DATA_DIR": str(tmp_path / "data"), **SETTINGS}, "dns", "nord")
     assert (done.code, done.output) == (2, "")
     assert done.error.endswith("argument DOMAIN: no domain: 'nord'\n")
     assert list(tmp_path.iterdir()) == []

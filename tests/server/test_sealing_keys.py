@@ -53,6 +53,39 @@ def test_no_key_is_made_while_the_database_cannot_be_asked(data: dict[str, str])
     assert not (folder / "sealing.keys").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments, is_in_file",
+    [*((each, False) for each in COMMANDS), (("serve", "--port", "0"), True)],
+    ids=lambda value: value[0] if isinstance(value, tuple) else str(value),
+)
+def test_another_key_of_the_same_id_is_refused(
+    data: dict[str, str], arguments: tuple[str, ...], *, is_in_file: bool
+) -> None:
+    """Wherever the ring comes from, and nothing is written."""
+    folder = Path(data["POSTFACH_DATA_DIR"])
+    key_id = (folder / "sealing.keys").read_text(encoding="ascii").split(":")[0]
+    wrong = OTHER.replace("other", key_id)
+    before = stored(folder)
+    if is_in_file:
+        (folder / "sealing.keys").write_text(wrong, encoding="ascii")
+    else:
+        # Also behind a key that would do for what is new.
+        data = {**data, "POSTFACH_SEALING_KEYS": f"{OTHER},{wrong}"}
+    line = mailbox("late@nord.example", password="a password of theirs")
+    done = command.run(data, *arguments, text=text(line))
+    assert done.code != 0
+    assert done.error.count("\n") == 1
+    assert f"the key {key_id} is not the one that sealed what mailbox_passwords holds" in done.error
+    assert wrong.partition(":")[2] not in done.error + done.output
+    assert stored(folder) == before
+
+
+def stored(folder: Path) -> list[str]:
+    """Everything in the embedded database."""
+    with closing(sqlite3.connect(folder / "postfach.sqlite3")) as connection:
+        return list(connection.iterdump())
+
+
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
 def test_another_key_is_refused(data: dict[str, str], arguments: tuple[str, ...]) -> None:
     kept = Path(data["POSTFACH_DATA_DIR"], "sealing.keys").read_text(encoding="ascii").strip()

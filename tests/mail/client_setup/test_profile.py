@@ -145,7 +145,9 @@ def test_files_that_sign_nothing_are_refused_with_the_reason(tmp_path: Path, wha
     assert str(refused.value) == f"{tmp_path}/{words}"
 
 
-def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(tmp_path: Path) -> None:
+def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "next").mkdir()
     files, following = chain(tmp_path), chain(tmp_path / "next")
     signing = Signing(files.certificates, files.key)
@@ -153,8 +155,12 @@ def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(tmp_path: Path) -> 
     assert signing.signer() is first
 
     following.certificates.replace(files.certificates)
-    # The key of the new certificate is not there yet.
+    # The key of the new certificate is not there yet. That is said once.
     assert signing.signer() is first
+    assert signing.signer() is first
+    assert caplog.messages == [
+        f"profiles are signed with the certificate from before: {files.key}: expected the private key of the first certificate"
+    ]
     following.key.replace(files.key)
     second = signing.signer()
     assert second.certificate != first.certificate
