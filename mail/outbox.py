@@ -90,6 +90,7 @@ class _State:
     database: Database
     sending: set[asyncio.Task[None]] = field(default_factory=set)
     trouble: _Trouble | None = None
+    is_new: bool = True
 
 
 class Outbox:
@@ -125,7 +126,7 @@ class Outbox:
     async def running(self, database: Database) -> AsyncIterator[None]:
         """Send within the block. What is being sent at its end gets a moment to come to an end as well."""
         state = _State(database)
-        worker = asyncio.create_task(self._work(state))
+        worker = asyncio.create_task(self._work(state, await self._look(state)))
         try:
             yield
         finally:
@@ -139,25 +140,28 @@ class Outbox:
                     await asyncio.wait(late)
             await self._transport.close()
 
-    async def _work(self, state: _State) -> None:
-        is_first = True
+    async def _work(self, state: _State, pause: float) -> None:
         while True:
-            self._awake.clear()
-            pause = self._pace.look.total_seconds()
-            try:
-                if is_first and state.database.is_sqlite:
-                    # Nobody else has this database: what is leased was left by a process that was killed.
-                    await outbox.free_all(state.database)
-                is_first = False
-                pause = await self._turn(state)
-            except Exception:
-                log.exception("the outbox can't be looked through")
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._awake.wait()
+            pause = await self._look(state)
+
+    async def _look(self, state: _State) -> float:
+        """Do what there is to do; return after how many seconds there may be more."""
+        self._awake.clear()
+        try:
+            if state.is_new and state.database.is_sqlite:
+                # Nobody else has this database: what is leased was left by a process that was killed.
+                await outbox.free_all(state.database)
+            state.is_new = False
+            return await self._turn(state)
+        except Exception:
+            log.exception("the outbox can't be looked through")
+            return self._pace.look.total_seconds()
 
     async def _turn(self, state: _State) -> float:
-        """Give up what is dead, take what is due; return after how many seconds there may be more to do."""
+        """Give up what is dead and take what is due."""
         bury = partial(
             outbox.bury, tell=self._tell, asked_before=clock.now() - self._pace.give_up, most=BURIED
         )
