@@ -83,7 +83,7 @@ class MailHost:
         if file.exists():
             pid = int(file.read_text())
             os.kill(pid, signal.SIGTERM)
-            _wait_for(lambda: not Path(f"/proc/{pid}").exists(), self.log)
+            wait_for(lambda: not Path(f"/proc/{pid}").exists(), self.log)
 
     def start_postfix(self) -> None:
         """Start it and wait until it listens."""
@@ -120,7 +120,7 @@ class MailHost:
             # Once somebody looked, it is not new any more.
             return [*place.glob("new/*"), *place.glob("cur/*")]
 
-        _wait_for(lambda: bool(there()), self.log)
+        wait_for(lambda: bool(there()), self.log)
         (one,) = there()
         content = one.read_bytes()
         one.unlink()
@@ -132,7 +132,7 @@ class MailHost:
 
     def _wait(self, *ports: int) -> None:
         for port in ports:
-            _wait_for(partial(_listens, port), self.log)
+            wait_for(partial(_listens, port), self.log)
 
     def _postfix(self, word: str) -> None:
         command = ["postfix", "-c", str(self.folder / "postfix"), word]
@@ -216,7 +216,8 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait_for(condition: Callable[[], bool], log: Callable[[], str]) -> None:
+def wait_for(condition: Callable[[], bool], log: Callable[[], str]) -> None:
+    """Wait until this is so; after a minute fail with what was logged."""
     deadline = time.monotonic() + START_SECONDS
     while not condition():
         assert time.monotonic() < deadline, log()

@@ -31,31 +31,12 @@ DESK, CHEF = "desk@nord.example", "chef@nord.example"
 
 
 @dataclass
-class Post:
-    """Two mailboxes with their passwords, and ways to use them. Every connection ends with the test."""
+class Clients:
+    """Ways to use mailboxes on servers that run. Every connection ends with the test."""
 
-    database: Database
     host: MailHost
-    boxes: dict[str, Mailbox] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
-    endings: Endings = field(default_factory=lambda: Endings(None))
     open: ExitStack = field(default_factory=ExitStack)
-
-    async def renew(self, address: str) -> bool:
-        """Give a mailbox its next password, as a renewal does; whether the older sessions are ended."""
-        new = await asyncio.to_thread(NewPassword.make)
-        box = cast("Any", self.boxes[address])
-        version = self.versions[address] = self.versions.get(address, 0) + 1
-
-        async def work(unit: Unit) -> None:
-            await mailbox_passwords.store(unit, SEALS, box, version, new, at=clock.now())
-            if version > 1:
-                await self.endings.ask(unit, box, version, clock.now())
-
-        await self.database.transact(work)
-        self.passwords[address] = evidence.secret(new.password, "a mailbox password")
-        return await self.endings.finish(self.database, [box.id])
 
     def imap(self, login: str = DESK, password: str | None = None, *, at_once: bool = True) -> imaplib.IMAP4:
         client: imaplib.IMAP4
@@ -109,6 +90,31 @@ class Post:
         return client
 
 
+@dataclass
+class Post(Clients):
+    """Two mailboxes in a database that is open here, and their renewals."""
+
+    database: Database = field(kw_only=True)
+    boxes: dict[str, Mailbox] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    endings: Endings = field(default_factory=lambda: Endings(None))
+
+    async def renew(self, address: str, new: NewPassword | None = None) -> bool:
+        """Give a mailbox its next password, as a renewal does; whether the older sessions are ended."""
+        made = await asyncio.to_thread(NewPassword.make) if new is None else new
+        box = cast("Any", self.boxes[address])
+        version = self.versions[address] = self.versions.get(address, 0) + 1
+
+        async def work(unit: Unit) -> None:
+            await mailbox_passwords.store(unit, SEALS, box, version, made, at=clock.now())
+            if version > 1:
+                await self.endings.ask(unit, box, version, clock.now())
+
+        await self.database.transact(work)
+        self.passwords[address] = evidence.secret(made.password, "a mailbox password")
+        return await self.endings.finish(self.database, [box.id])
+
+
 @contextmanager
 def begun(
     database: Database,
@@ -119,7 +125,7 @@ def begun(
 ) -> Iterator[Post]:
     """Servers on a database, and nothing in it yet."""
     with mail_host(url or database.url, filtered=filtered, dovecot=dovecot) as host:
-        post = Post(database, host)
+        post = Post(host, database=database)
         try:
             with post.open:
                 yield post

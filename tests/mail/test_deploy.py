@@ -13,12 +13,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
+import argon2
 import asyncpg
 import pytest
 
 from models import clock, mailbox_passwords
 from models.database import Database, Unit
 from models.mailbox_passwords import NewPassword
+from resolvers.importing.passwords import MAIL_SERVERS_KIBIBYTES
 from tests import storage
 from tests.mail.deployed import START_SECONDS
 from tests.mail.post import CHEF, DESK, PATIENCE, arrived, begun, filled, letter, recipient_code, refused
@@ -50,6 +52,21 @@ async def test_a_mailbox_is_used_by_every_protocol_and_with_no_other_password(da
             post.open.callback(plain.close)
             plain.ehlo()
             assert not plain.has_extn("auth")
+
+        await asyncio.to_thread(use)
+
+
+async def test_the_dearest_hash_that_an_import_takes_is_checked(database: Database) -> None:
+    memory = MAIL_SERVERS_KIBIBYTES - 1024
+    dear = argon2.PasswordHasher(time_cost=1, memory_cost=memory, parallelism=1)
+    with begun(database) as post:
+        await filled(post)
+        password = post.passwords[DESK]
+        await post.renew(DESK, NewPassword(password, await asyncio.to_thread(dear.hash, password)))
+
+        def use() -> None:
+            assert post.imap().select("INBOX")[0] == "OK"
+            assert post.smtp().noop()[0] == 250
 
         await asyncio.to_thread(use)
 
