@@ -162,16 +162,17 @@ class Outbox:
 
     async def _turn(self, state: _State) -> float:
         """Give up what is dead and take what is due."""
-        bury = partial(
-            outbox.bury, tell=self._tell, asked_before=clock.now() - self._pace.give_up, most=BURIED
-        )
+        latest = clock.now() - self._pace.give_up
+        bury = partial(outbox.bury, tell=self._tell, asked_before=latest, most=BURIED)
         while buried := await state.database.transact(bury):
             for _ in range(buried):
                 self._observer.count("given up")
         free, blocked = self._room(state)
         if free > 0:
             farthest = max(*self._pace.pauses, *self._pace.troubles, self._pace.lease) * 2
-            take = partial(outbox.take, number=free, lease=self._pace.lease, farthest=farthest)
+            take = partial(
+                outbox.take, number=free, asked_after=latest, lease=self._pace.lease, farthest=farthest
+            )
             for waiting in await state.database.transact(take):
                 task = asyncio.create_task(self._send(state, waiting))
                 state.sending.add(task)

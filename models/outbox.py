@@ -88,17 +88,23 @@ async def free_all(database: Database) -> None:
     )
 
 
-async def take(unit: Unit, number: int, *, lease: timedelta, farthest: timedelta) -> list[Waiting]:
-    """Take letters that are due, those that wait longest first; the attempt counts from here.
+async def take(
+    unit: Unit, number: int, *, asked_after: datetime, lease: timedelta, farthest: timedelta
+) -> list[Waiting]:
+    """Take letters that are due and live, those that wait longest first; the attempt counts from here.
 
     One that lies ahead by more than `farthest`, as no pause does, was put there before the clock went back.
     """
     now = clock.now()
     found = await unit.fetch(
-        "SELECT delivery_id FROM outbox_letters WHERE next_attempt_at <= $1 OR next_attempt_at > $2 "
-        "ORDER BY next_attempt_at, delivery_id LIMIT $3::bigint FOR UPDATE SKIP LOCKED",
+        f"SELECT o.delivery_id FROM {ASKED} JOIN outbox_letters o ON o.delivery_id = d.id "
+        "WHERE (o.next_attempt_at <= $1 OR o.next_attempt_at > $2) "
+        # What died since the dead were looked for is buried next time, not tried.
+        f"AND d.requested_at > $3 AND {DEATH} IS NULL "
+        "ORDER BY o.next_attempt_at, o.delivery_id LIMIT $4::bigint FOR UPDATE OF o SKIP LOCKED",
         now,
         now + farthest,
+        asked_after,
         number,
     )
     if not found:

@@ -20,7 +20,7 @@ from mail.outbox import UNUSABLE_WORDS, Observer, Outbox, Pace
 from mail.smtp import SmtpServer, SmtpTransport
 from mail.trial import FolderTransport
 from models import clock, sealed
-from models.credential_deliveries import LINK_LIFETIME
+from models.credential_deliveries import LINK_LIFETIME, Death
 from models.database import Database, Unit
 from models.keys import KeyRing
 from models.outbox import GIVEN_UP, TOO_LATE
@@ -444,7 +444,7 @@ async def test_a_letter_that_dies_while_it_waits_is_not_sent(house: House, post:
     assert await OutboxLetter.filter(delivery_id=wanted).count() == 0
 
 
-@pytest.mark.parametrize("death", [lock, renew])
+@pytest.mark.parametrize("death", [lock, renew, ask_again])
 async def test_a_letter_that_dies_on_its_way_is_not_handed_over(house: House, post: Post, death: Any) -> None:  # noqa: ANN401
     post.held_at = "rcpt"
     post.gate.clear()
@@ -456,7 +456,24 @@ async def test_a_letter_that_dies_on_its_way_is_not_handed_over(house: House, po
         post.gate.set()
         row = await house.until(wanted, DeliveryState.FAILED)
     assert row.failure == GIVEN_UP[DEATHS[death]]  # type: ignore[index]
+    assert row.attempts == 1
     assert taken(post) == []
+
+
+async def test_letters_that_follow_one_another_are_tried_once_at_the_most(
+    house: House, tmp_path: Path
+) -> None:
+    """However the looks for the dead and the attempts fall together."""
+    outbox = house.outbox(FolderTransport(tmp_path / "outbox"))
+    async with house.running(outbox):
+        wanted = [await house.ask(outbox, f"r{number}") for number in range(20)]
+        await house.until(wanted[-1], DeliveryState.SENT)
+        async with asyncio.timeout(WAIT):
+            while await OutboxLetter.all().count():
+                await house.told.changes.get()
+    rows = await CredentialDelivery.all()
+    assert [row.attempts for row in rows if row.attempts > 1] == []
+    assert {row.failure for row in rows if row.state is DeliveryState.FAILED} <= {GIVEN_UP[Death.NEWER]}
 
 
 async def test_a_password_that_is_not_allowed_any_more_is_not_sent(house: House, post: Post) -> None:
