@@ -114,6 +114,14 @@ class _Server(SMTP):
         )
         self._post = post
 
+    async def end(self) -> None:
+        """Break off, and wait for whoever talks."""
+        if self.transport is not None:
+            self.transport.abort()  # type: ignore[attr-defined]
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.cancel()
+            await asyncio.wait([self._handler_coroutine])
+
     async def _handle_client(self) -> None:
         self._post.connections += 1
         if not await self._meddles("connect"):
@@ -160,12 +168,17 @@ async def serving(
     """A server on a free port, with STARTTLS or TLS from the first byte where there is a context."""
     post, loop = Post(), asyncio.get_running_loop()
     post.gate.set()
-    server = await loop.create_server(
-        lambda: _Server(post, tls_context=starttls, loop=loop), "127.0.0.1", 0, ssl=tls
-    )
+    opened: list[_Server] = []
+
+    def open_one() -> _Server:
+        opened.append(_Server(post, tls_context=starttls, loop=loop))
+        return opened[-1]
+
+    server = await loop.create_server(open_one, "127.0.0.1", 0, ssl=tls)
     post.port = server.sockets[0].getsockname()[1]
     try:
         yield post
     finally:
-        post.gate.set()
         server.close()
+        for each in opened:
+            await each.end()

@@ -242,13 +242,17 @@ async def test_a_certificate_that_does_not_hold_sends_nothing(security: str, tmp
         assert post.taken == []
 
 
-async def test_what_is_to_be_encrypted_is_never_sent_without(tmp_path: Path) -> None:
+async def test_what_is_to_be_encrypted_is_never_sent_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server, client = contexts(tmp_path)
     async with serving() as plain:
         for security in ("starttls", "tls"):
             found = await handed(plain.address(security, user=True, host="localhost"), context=client)
             assert found.outcome is Outcome.UNUSABLE
         assert plain.taken == []
+    # Each waits for the other to say something.
+    monkeypatch.setattr(smtp, "CONNECT_SECONDS", 0.2)
     async with serving(tls=server) as encrypted:
         found = await handed(encrypted.address("none", host="localhost"))
         assert found.outcome in {Outcome.AWAY, Outcome.LATER}

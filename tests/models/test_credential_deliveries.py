@@ -70,28 +70,28 @@ async def death(database: Database, delivery_id: UUID) -> str | None:
     return found
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "to_address = 'other@home.example'",
-        "fold_to = 'other@home.example'",
-        "content = 'PASSWORD', token_hash = NULL, expires_at = NULL",
-        "language = 'en'",
-        "requested_at = '2019-01-01T00:00:00.000000Z'",
-        "expires_at = '2099-01-01T00:00:00.000000Z'",
-        "password_version = 2",
-        "token_hash = 'x'",
-        "requested_by_id = '{gone}'",
-        "mailbox_id = '{foreign}', agency_id = '{abroad}'",
-        "state = 'SENT'",
-        # It still waits.
-        "state = 'SENT', sent_at = '2099-01-01T00:00:00.000000Z'",
-        "state = 'FAILED'",
-    ],
+CHANGES = (
+    "to_address = 'other@home.example'",
+    "fold_to = 'other@home.example'",
+    "content = 'PASSWORD', token_hash = NULL, expires_at = NULL",
+    "language = 'en'",
+    "requested_at = '2019-01-01T00:00:00.000000Z'",
+    "expires_at = '2099-01-01T00:00:00.000000Z'",
+    "password_version = 2",
+    "token_hash = 'x'",
+    "requested_by_id = '{gone}'",
+    "mailbox_id = '{foreign}', agency_id = '{abroad}'",
+    "state = 'SENT'",
+    # It still waits.
+    "state = 'SENT', sent_at = '2099-01-01T00:00:00.000000Z'",
+    "state = 'FAILED'",
 )
-async def test_what_a_letter_is_about_never_changes(database: Database, change: str) -> None:
+
+
+async def test_what_a_letter_is_about_never_changes(database: Database) -> None:
     asked = await ask(database)
-    await refuse(database, "UPDATE credential_deliveries SET " + change.format(**asked.stored.names()))
+    for change in CHANGES:
+        await refuse(database, "UPDATE credential_deliveries SET " + change.format(**asked.stored.names()))
 
 
 async def test_a_letter_is_kept_and_its_outcome_is_final(database: Database) -> None:
@@ -119,51 +119,47 @@ async def test_a_letter_is_kept_and_its_outcome_is_final(database: Database) -> 
     await refuse(database, "UPDATE credential_deliveries SET opened_at = $1", now + LINK_LIFETIME)
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        "'ONE_TIME_LINK', 'QUEUED', NULL, NULL, NULL, NULL",
-        "'ONE_TIME_LINK', 'QUEUED', requested_at, NULL, NULL, NULL",
-        "'PASSWORD', 'QUEUED', NULL, 'x', NULL, NULL",
-        "'PASSWORD', 'QUEUED', NULL, NULL, NULL, requested_at",
-        "'PASSWORD', 'QUEUED', NULL, NULL, requested_at, NULL",
-        "'PASSWORD', 'SENT', NULL, NULL, NULL, NULL",
-    ],
+APART = (
+    "'ONE_TIME_LINK', 'QUEUED', NULL, NULL, NULL, NULL",
+    "'ONE_TIME_LINK', 'QUEUED', requested_at, NULL, NULL, NULL",
+    "'PASSWORD', 'QUEUED', NULL, 'x', NULL, NULL",
+    "'PASSWORD', 'QUEUED', NULL, NULL, NULL, requested_at",
+    "'PASSWORD', 'QUEUED', NULL, NULL, requested_at, NULL",
+    "'PASSWORD', 'SENT', NULL, NULL, NULL, NULL",
 )
-async def test_link_state_and_times_belong_together(database: Database, columns: str) -> None:
+
+
+async def test_link_state_and_times_belong_together(database: Database) -> None:
     await ask(database)
     before = await contents(database)
-    statement = (
-        "INSERT INTO credential_deliveries (id, agency_id, mailbox_id, requested_by_id, to_address, fold_to,"
-        " language, attempts, requested_at, password_version, content, state, expires_at, token_hash, sent_at,"
-        " opened_at) SELECT $1, agency_id, mailbox_id, requested_by_id, to_address, fold_to, language, 0,"
-        f" requested_at, 1, {columns} FROM credential_deliveries"
-    )
-    with pytest.raises(
-        IntegrityError, match=r"belong together|credential_deliveries_(link|expires|sent|opened)"
-    ):
-        await database.execute(statement, uuid4())
-    assert await contents(database) == before
+    for columns in APART:
+        statement = (
+            "INSERT INTO credential_deliveries (id, agency_id, mailbox_id, requested_by_id, to_address, fold_to,"
+            " language, attempts, requested_at, password_version, content, state, expires_at, token_hash, sent_at,"
+            " opened_at) SELECT $1, agency_id, mailbox_id, requested_by_id, to_address, fold_to, language, 0,"
+            f" requested_at, 1, {columns} FROM credential_deliveries"
+        )
+        with pytest.raises(
+            IntegrityError, match=r"belong together|credential_deliveries_(link|expires|sent|opened)"
+        ):
+            await database.execute(statement, uuid4())
+        assert await contents(database) == before
 
 
-@pytest.mark.parametrize("column,named", [("mailbox_id", "foreign"), ("requested_by_id", "stranger")])
-async def test_nothing_refers_across_agencies(database: Database, column: str, named: str) -> None:
+async def test_nothing_refers_across_agencies(database: Database) -> None:
     asked = await ask(database)
     plain = ["agency_id", "mailbox_id", "requested_by_id"]
-    chosen = ", ".join(f"'{asked.stored.names()[named]}'" if each == column else each for each in plain)
-    await refuse(
-        database,
-        (
-            f"INSERT INTO credential_deliveries (id, {', '.join(plain)}, to_address, fold_to, content, language,"
-            " state, attempts, requested_at, password_version)"
-            f" SELECT '{uuid4()}', {chosen}, to_address, fold_to, 'PASSWORD', language, state, 0, requested_at, 1"
-            " FROM credential_deliveries"
-        ),
-    )
-
-
-async def test_a_waiting_letter_is_of_its_agency(database: Database) -> None:
-    asked = await ask(database)
+    for column, named in (("mailbox_id", "foreign"), ("requested_by_id", "stranger")):
+        chosen = ", ".join(f"'{asked.stored.names()[named]}'" if each == column else each for each in plain)
+        await refuse(
+            database,
+            (
+                f"INSERT INTO credential_deliveries (id, {', '.join(plain)}, to_address, fold_to, content, language,"
+                " state, attempts, requested_at, password_version)"
+                f" SELECT '{uuid4()}', {chosen}, to_address, fold_to, 'PASSWORD', language, state, 0,"
+                " requested_at, 1 FROM credential_deliveries"
+            ),
+        )
     await refuse(database, "UPDATE outbox_letters SET agency_id = $1", asked.stored.abroad.id)
 
 
