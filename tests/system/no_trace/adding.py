@@ -12,7 +12,7 @@ from tests.oracle.rule import fold
 from tests.oracle.world import PASSWORD, Mailbox, User, World
 from tests.system.no_trace import hidden
 from tests.system.no_trace.door import Asked
-from tests.system.no_trace.scene import RENEW, REVEAL
+from tests.system.no_trace.scene import RENEW, REVEAL, SEND
 
 if TYPE_CHECKING:
     from random import Random
@@ -85,10 +85,12 @@ class _Adding:
             await self._running.bring(random_world(self._random, number, Size(users=2, mailboxes=2, mails=3)))
 
     async def live(self) -> None:
-        """Renew and reveal passwords, sign in, and change what is private."""
+        """Renew, reveal and send passwords, sign in, and change what is private."""
         for user, box in hidden.closed_rooms(self._scene.world, self._viewer):
             name = self._scene.mailboxes[fold(box.address)]
-            for document, given in ((RENEW, {}), (REVEAL, {"password": PASSWORD})):
+            # To an address of its own: how many letters an agency sends to one is limited for everybody together.
+            to = {"to": f"geheim{self._steps}@web.example"}
+            for document, given in ((RENEW, {}), (REVEAL, {"password": PASSWORD}), (SEND, to)):
                 self._step()
                 await self._running.ask(Asked(document, {"box": name, **given}), self._scene.token(user))
         for user in self._scene.world.users:

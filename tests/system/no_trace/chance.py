@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
-STEP = timedelta(seconds=30)
+STEP = timedelta(seconds=5)
 """Between two operations: what is limited in rate is limited, and not for the whole run."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from resolvers.node_ids import NodeKind
 from schema import schema as postfach
 from tests.client import SIGN_IN
 from tests.oracle.generator import TEXTS
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
 
 SCHEMA = postfach._schema  # noqa: SLF001 (it has no public name)
 BOOK = """mutation ($input: BookMailInput!) { bookMail(input: $input) { errors { code } } }"""
+LETTER = "subscription ($id: ID!) { credentialDeliveryChanged(deliveryId: $id) { id state } }"
 AGAIN = 3
 """So often a drawn document is asked, each time with other values."""
 TURNS = 20
 """After so many documents the ids of what came since are learned."""
+LETTERS = 5
+"""After so many documents the letters that were asked for leave."""
 FIRST_STEP = 1_000
 """Behind those of the past that both worlds share."""
 
@@ -153,6 +157,9 @@ class Fuzzer:
             turns += 1
             if turns % TURNS == 0:
                 await self._learning.learn(self._number)
+            if turns % LETTERS == 0:
+                for side in (self._without, self._with):
+                    await side.world.send_letters()
             dice = self._random.random()
             if dice < 0.07:
                 await self._others_book()
@@ -290,6 +297,18 @@ class Fuzzer:
             side.listening = [side.socket.begin(each.text, each.variables) for each in self._listened]
             # Answered on the same socket: what was begun before has been registered.
             await side.socket.ask(Asked("{ viewer { id mailboxes { totalCount } } agency { id } }"))
+        await self._listen_to_hidden()
+
+    async def _listen_to_hidden(self) -> None:
+        """Listen to a letter that the viewer may not read: there is none."""
+        hidden_letters = self._learning.pools.hidden.get(NodeKind.CREDENTIAL_DELIVERY)
+        if hidden_letters is None or self._without.socket is None or self._with.socket is None:
+            return
+        asked = Asked(LETTER, {"id": self._random.choice([*hidden_letters, "no id"])})
+        answers = [await side.ask(asked) for side in (self._without.socket, self._with.socket)]
+        found = difference(answers[0], answers[1])
+        if found is not None:
+            raise TraceError(f"{self._place()}\nlistening to a letter: {found}")
 
     async def _compare_events(self, coverage: Coverage) -> None:
         """Book a mail that every subscription hears of, as the viewer; then all of them have heard the same."""

@@ -13,7 +13,7 @@ from unittest import mock
 from uuid import UUID
 
 from models import bookings, visibility
-from resolvers import activities, audit_events, mailboxes, sessions, users
+from resolvers import activities, audit_events, deliveries, mailboxes, sessions, users
 from resolvers.errors import NotFoundError, UnauthenticatedError
 from resolvers.node_ids import NodeKind, decode_as
 from schema import node
@@ -222,6 +222,19 @@ def users_of_other_agencies() -> Iterator[None]:
         return None if row is None else users.read(row)
 
     with mock.patch.dict(node._LOADERS, {NodeKind.USER: leaky}):
+        yield
+
+
+@_leak("user")
+def letters_by_their_id() -> Iterator[None]:
+    """A letter with credentials is found by whoever knows its id."""
+
+    async def leaky(request: Request, delivery_id: UUID) -> Given:
+        wanted = f"SELECT {deliveries.COLUMNS} FROM credential_deliveries d WHERE d.id = $1"
+        row = await request.database.fetch_one(wanted, delivery_id)
+        return None if row is None else deliveries.read(row)
+
+    with mock.patch.dict(node._LOADERS, {NodeKind.CREDENTIAL_DELIVERY: leaky}):
         yield
 
 

@@ -27,6 +27,9 @@ RENEW = """mutation ($box: ID!) { generateMailboxPassword(mailboxId: $box) { eff
 REVEAL = """mutation ($box: ID!, $password: String!) {
   revealMailboxPassword(mailboxId: $box, currentPassword: $password) { errors { code } }
 }"""
+SEND = """mutation ($box: ID!, $to: String!) {
+  sendMailboxCredentials(input: { mailboxId: $box, to: $to }) { delivery { id } errors { code } }
+}"""
 SWITCH = """mutation ($box: ID!) {
   off: setMailboxActive(mailboxId: $box, active: false) { errors { code } }
   on: setMailboxActive(mailboxId: $box, active: true) { errors { code } }

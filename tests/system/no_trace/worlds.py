@@ -11,7 +11,9 @@ from unittest import mock
 import tortoise.context
 from starlette.applications import Starlette
 
+from mail.outbox import Outbox
 from models.database import Database, Unit
+from models.outbox import look
 from resolvers.importing import bring
 from resolvers.node_ids import NodeKind, encode
 from resolvers.paging import encode_cursor
@@ -82,6 +84,17 @@ class World:
 
         await self.run(self.database.transact(work))
 
+    async def send_letters(self) -> None:
+        """Have the outbox send what waits: by itself it does nothing here, since nobody could say when."""
+
+        async def work() -> None:
+            async with RUNNING(self.runtime.services.outbox, self.database):
+                while (await look(self.database)).number:  # noqa: ASYNC110 (it tells nobody when it is done)
+                    await asyncio.sleep(0.001)
+
+        if (await self.run(look(self.database))).number:
+            await self.run(work())
+
     async def ids(self, kind: NodeKind) -> list[str]:
         """The global ids of everything of a kind, of all agencies."""
         if TABLES[kind] not in storage.TABLES:
@@ -95,6 +108,14 @@ class World:
             self.database.fetch("SELECT occurred_at, id FROM activities ORDER BY occurred_at DESC, id DESC")
         )
         return [encode_cursor((row["occurred_at"], row["id"])) for row in rows]
+
+
+RUNNING = Outbox.running
+
+
+@asynccontextmanager
+async def _resting(_outbox: Outbox, _database: Database) -> AsyncIterator[None]:
+    yield
 
 
 @asynccontextmanager
@@ -117,8 +138,11 @@ async def opened(environment: Mapping[str, str]) -> AsyncIterator[World]:
                 ready.set_exception(error)
             raise
 
-    # A process of the product has one database, and says so to Tortoise; here are two.
-    with mock.patch.object(tortoise.context, "set_global_context"):
+    with (
+        # A process of the product has one database, and says so to Tortoise; here are two.
+        mock.patch.object(tortoise.context, "set_global_context"),
+        mock.patch.object(Outbox, "running", _resting),
+    ):
         serving = asyncio.get_running_loop().create_task(serve(), context=context)
         app = await ready
     try:
