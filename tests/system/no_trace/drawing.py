@@ -63,7 +63,7 @@ class Pools:
         known = self.ids.get(kind) or GARBAGE
         own, hidden = self.own.get(kind), self.hidden.get(kind) or known
         return random.choice(
-            random.choice((own, own, own, hidden, known) if own else (known, hidden, hidden))
+            random.choice((own, own, hidden, known) if own else (known, hidden, hidden))
         )
 
     def cursor_of(self, random: Random, kind: str) -> str:
@@ -144,6 +144,9 @@ class Drawing(Generator):
     # ---------------------------------------------------------------- what is chosen
 
     def _choose(self, kind: Composite, names: list[str], count: int) -> list[str]:
+        if kind.name == "PageInfo":
+            # Small, and what it tells is never beside the point.
+            return names
         seen = self._coverage.fields
         weights = [self._weight(kind, name) / (1 + seen[f"{kind.name}.{name}"]) ** 0.3 for name in names]
         keyed = sorted(
@@ -157,10 +160,13 @@ class Drawing(Generator):
 
     def _weight(self, kind: Composite, name: str) -> float:
         if kind is self._schema.mutation_type:
-            return 0.1 if (name in RARE) is self._is_signed_in else 1
+            if (name in RARE) is self._is_signed_in:
+                return 0.1
+            return 4 if name == "bookMail" else 1
         if kind is self._schema.query_type:
             return 5 if name in {"activities", "node", "nodes"} else 2
-        return 3 if name in {"nodes", "edges", "node", "totalCount", "activities", "pageInfo"} else 1
+        is_list = get_named_type(kind.fields[name].type).name.endswith("Connection")
+        return 3 if is_list or name in {"nodes", "edges", "node", "totalCount", "pageInfo"} else 1
 
     def _selection(self, kind: Composite, depth: int, *, is_root: bool = False) -> str:
         text = super()._selection(kind, depth, is_root=is_root)

@@ -63,7 +63,8 @@ class Learning:
 
     async def learn_places(self) -> None:
         """Learn the places of the entries that only one world has, the newest first."""
-        without, with_ = set(await self._without.places()), await self._with.places()
+        agency = None if self._viewer is None else self._viewer.agency
+        without, with_ = set(await self._without.places(agency)), await self._with.places(agency)
         self.pools.hidden_cursors["ActivityConnection"] = [each for each in with_ if each not in without]
 
     def _own_ids(self) -> dict[NodeKind, list[str]]:
@@ -91,13 +92,14 @@ class Learning:
         return {
             **passwords(),
             **dict.fromkeys(("occurredFrom", "occurredUntil", "from", "until", "mailDate"), instants),
-            **{name: [*CONTACTS, "Geheim", " "] for name in ("contactReference", "contactReferences")},
+            "contactReference": [*CONTACTS, "Geheim", " "],
+            "contactReferences": [*CONTACTS, "Geheim"],
             **{name: [*PROPERTIES, "Geheim"] for name in ("propertyReference", "propertyReferences")},
             **{name: [*addresses, *OUTSIDERS] for name in ("sender", "recipients", "to")},
             "search": [*SEARCHES, *hidden.WORDS * 3, "zaunkönig haus", "", "ä" * 201, *addresses],
             "address": [*addresses, *(each.upper() for each in addresses), new, new, ""],
             "login": [*scene.users, *found.logins, *[own] * 5, *[new] * 10],
-            "messageId": [mail.message_id for mail in mails],
+            "messageId": [mail.message_id for mail in (*mails, *found.mails, *found.mails)],
             "subject": list(SUBJECTS),
             "text": [*TEXTS, *(mail.text for mail in found.mails)],
             "requestId": ["r1", "r2", ""],

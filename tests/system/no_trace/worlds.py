@@ -102,10 +102,15 @@ class World:
         rows = await self.run(self.database.fetch(f"SELECT id FROM {TABLES[kind]} ORDER BY id"))
         return [encode(kind, row["id"]) for row in rows]
 
-    async def places(self) -> list[str]:
-        """The cursors of all entries of all agencies, the newest first."""
+    async def places(self, agency: str | None) -> list[str]:
+        """The cursors of all entries of an agency, of all agencies where there is none, the newest first."""
         rows = await self.run(
-            self.database.fetch("SELECT occurred_at, id FROM activities ORDER BY occurred_at DESC, id DESC")
+            self.database.fetch(
+                "SELECT e.occurred_at, e.id FROM activities e JOIN agencies a ON a.id = e.agency_id "
+                "WHERE $1::boolean OR a.key = $2 ORDER BY e.occurred_at DESC, e.id DESC",
+                agency is None,
+                agency,
+            )
         )
         return [encode_cursor((row["occurred_at"], row["id"])) for row in rows]
 
