@@ -62,9 +62,7 @@ class Pools:
             kind = NodeKind.ACTIVITY if random.random() < 0.5 else random.choice(list(self.ids))
         known = self.ids.get(kind) or GARBAGE
         own, hidden = self.own.get(kind), self.hidden.get(kind) or known
-        return random.choice(
-            random.choice((own, own, hidden, known) if own else (known, hidden, hidden))
-        )
+        return random.choice(random.choice((own, own, hidden, known) if own else (known, hidden, hidden)))
 
     def cursor_of(self, random: Random, kind: str) -> str:
         """A cursor of this type of connection, most of the time."""
