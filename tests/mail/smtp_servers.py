@@ -14,7 +14,7 @@ from mail.smtp import SmtpServer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 STEPS: Final = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "content")
 """Where a server can do something: at `data` before it says go on, at `content` after the last dot."""
@@ -38,12 +38,15 @@ class Post:
     """What a server is told to do, step by step, and what it took.
 
     `script` has for each step what is done at the next times: an answer such as `450 later`, or one of the constants; nothing
-    means that it goes well. While `gate` is closed a server holds back at the step `held_at`.
+    means that it goes well, unless `whim` says something. While `gate` is closed a server holds back at the step `held_at`.
+    `unheard` are letters that it took and nobody was told of.
     """
 
     port: int = 0
     script: dict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
+    whim: Callable[[str], str | None] = lambda _: None
     taken: list[Taken] = field(default_factory=list)
+    unheard: list[bytes] = field(default_factory=list)
     connections: int = 0
     held_at: str | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,6 +83,8 @@ class Post:
             content = envelope.original_content
             assert content is not None
             self.taken.append(Taken(str(envelope.mail_from), tuple(envelope.rcpt_tos), bytes(content)))
+        if action == TAKE_AND_DROP:
+            self.unheard.append(self.taken[-1].content)
         if action in {DROP, TAKE_AND_DROP}:
             server.transport.abort()
             return "451 gone"
@@ -93,7 +98,7 @@ class Post:
         if self.held_at == step:
             self.arrived.set()
             await self.gate.wait()
-        return self.script[step].popleft() if self.script[step] else None
+        return self.script[step].popleft() if self.script[step] else self.whim(step)
 
 
 class _Server(SMTP):

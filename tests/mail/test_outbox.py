@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random, SystemRandom
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -265,6 +266,37 @@ async def test_what_was_accepted_is_not_sent_again_though_it_cannot_be_written_d
     assert house.told.failing == 0
     assert taken(post) == [letter(wanted)]
     assert "what became of a letter can't be written down yet" in caplog.messages
+
+
+WHIMS = {
+    "connect": (DROP, "421 4.3.2 too busy"),
+    "ehlo": (DROP, "421 4.3.2 too busy"),
+    "mail": (DROP, "450 4.7.1 later"),
+    "rcpt": (DROP, "450 4.2.0 greylisted", "550 5.1.1 unknown"),
+    "data": (DROP, "451 4.3.0 disk"),
+    "content": (DROP, TAKE_AND_DROP, "451 4.3.0 disk", "554 5.7.1 spam"),
+}
+
+
+async def test_whatever_a_server_does_nothing_is_lost_or_doubled(house: House, post: Post) -> None:
+    """Each step goes wrong every fifth time, in a way drawn by chance; two processes send."""
+    seed = int(os.environ.get("POSTFACH_SEED") or SystemRandom().randrange(10**9))
+    chance = Random(seed)
+    post.whim = lambda step: chance.choice(WHIMS[step]) if step in WHIMS and chance.random() < 0.2 else None
+    outboxes = [house.outbox(post.address()) for _ in range(2)]
+    boxes = [await house.mailbox(f"box{number}") for number in range(20)]
+    async with house.running(outboxes[0]), house.running(outboxes[1]), asyncio.timeout(WAIT):
+        wanted = [
+            await house.ask(chance.choice(outboxes), f"r{number}", box) for number, box in enumerate(boxes)
+        ]
+        while await OutboxLetter.all().count():
+            await house.told.changes.get()
+    for each in wanted:
+        row = await CredentialDelivery.get(id=each)
+        heard = taken(post).count(letter(each)) - post.unheard.count(letter(each))
+        refused = row.state is DeliveryState.FAILED and str(row.failure).startswith("55")
+        assert (row.state is DeliveryState.SENT, heard) in {(True, 1), (False, 0)}, f"POSTFACH_SEED={seed}"
+        assert (row.state is DeliveryState.SENT) is not refused, f"POSTFACH_SEED={seed}"
 
 
 # ---------------------------------------------------------------- several processes

@@ -298,6 +298,7 @@ REFUSED: list[tuple[dict[str, Any] | bytes, str]] = [
         mailbox("new+tag@nord.example"),
         "address: Before the @ only letters, digits and . _ - between them are possible.",
     ),
+    (agency(passwordsInLetters=1), "passwordsInLetters: Expected true or false."),
     (mailbox(vip=1), "vip: Expected true or false."),
     (mailbox(vip=None), "vip: Expected true or false."),
     (mailbox(active="no"), "active: Expected true or false."),
