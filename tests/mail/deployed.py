@@ -105,6 +105,12 @@ class MailHost:
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return done.stdout.splitlines()[1:]
 
+    def has_user(self, login: str) -> bool:
+        """Whether Dovecot knows somebody by this name."""
+        command = ["doveadm", "-c", str(self.folder / "dovecot.conf"), "auth", "lookup", "--", login]
+        done = subprocess.run(command, check=False, capture_output=True)
+        return done.returncode == 0
+
     def queue(self) -> list[dict[str, Any]]:
         """The mails that Postfix has not passed on yet."""
         command = ["postqueue", "-c", str(self.folder / "postfix"), "-j"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import imaplib
+import os
 import poplib
+import re
 import smtplib
 import ssl
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from random import Random, SystemRandom
 from typing import Any, cast
 
 import argon2
@@ -83,7 +86,11 @@ async def test_one_sends_as_oneself_alone_and_nobody_from_outside(database: Data
             outside = post.outside()
             assert not outside.has_extn("auth")
             assert recipient_code(outside, "buyer@web.example", DESK) == 250
+            assert recipient_code(outside, "", DESK) == 250
             assert recipient_code(outside, "buyer@web.example", DESK.upper()) == 250
+            for own in (CHEF, CHEF.upper(), f"{CHEF}.", '"chef"@nord.example', DESK):
+                assert recipient_code(outside, own, DESK) == 553
+            assert recipient_code(outside, "nobody@nord.example", DESK) == 250
             assert recipient_code(outside, "buyer@web.example", "nobody@nord.example") == 550
             assert recipient_code(outside, "buyer@web.example", "desk+tag@nord.example") == 550
             assert recipient_code(outside, "buyer@web.example", "x@elsewhere.example") == 554
@@ -149,6 +156,71 @@ async def test_two_hundred_wrong_logins_keep_nobody_else_waiting(database: Datab
         await asyncio.to_thread(attack)
         # Dovecot would have everybody at an address wait for the next login after somebody there failed.
         assert post.host.penalties() == []
+
+
+def odd_addresses(seed: int) -> list[str]:
+    """Addresses that are none of the mailboxes, some of them nearly."""
+    parts = [
+        *"desk",
+        "desk",
+        "nord",
+        "example",
+        *"@.'\"\\%_*+-=;() |/",
+        "''",
+        "--",
+        "%s",
+        "%Lu",
+        "-v1",
+        "or",
+        "1",
+        "ä",
+        "\u017f",
+        "\u212a",
+    ]
+    draw = Random(seed)
+    nearly = [
+        "desk@nord.example-v1",
+        "desk' or '1'='1@nord.example",
+        "desk@nord.example' or 'a'='a",
+        "d%sk@nord.example",
+        "_esk@nord.example",
+        "%@nord.example",
+        "*@nord.example",
+        "de\u017fk@nord.example",
+        "des\u212a@nord.example",
+        '"desk "@nord.example',
+        "desk@@nord.example",
+        "@nord.example",
+        "nord.example",
+    ]
+    drawn = ["".join(draw.choices(parts, k=draw.randint(1, 12))) for _ in range(60)]
+    # In quotes, after a backslash or beside a comment it would be the mailbox.
+    return [*nearly, *(f"{each}@nord.example" for each in drawn if re.sub("[^a-z]", "", each) != "desk")]
+
+
+async def test_no_odd_address_is_a_mailbox_or_troubles_the_servers(database: Database) -> None:
+    seed = int(os.environ.get("POSTFACH_SEED") or SystemRandom().randrange(2**32))
+    with begun(database) as post:
+        await filled(post)
+
+        def ask() -> None:
+            for address in odd_addresses(seed):
+                with smtplib.SMTP("localhost", post.host.smtp, timeout=PATIENCE) as client:
+                    client.ehlo("web.example")
+                    client.putcmd("MAIL", "FROM:<buyer@web.example>")
+                    assert client.getreply()[0] == 250
+                    client.command_encoding = "utf-8"
+                    code, words = client.docmd(f"RCPT TO:<{address}>")
+                    assert 500 <= code < 600, (seed, address, code, words)
+                assert not post.host.has_user(address), (seed, address)
+            # As ever.
+            assert recipient_code(post.outside(), "buyer@web.example", DESK) == 250
+            assert post.host.has_user(DESK.upper())
+            post.imap()
+
+        await asyncio.to_thread(ask)
+        for word in ("fatal:", "panic:", "Fatal:", "Panic:", "terminated"):
+            assert word not in post.host.log()
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"])

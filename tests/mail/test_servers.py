@@ -42,12 +42,14 @@ async def post(database: Database) -> AsyncIterator[Post]:
         yield opened
 
 
-def send(post: Post, header: bytes, client: smtplib.SMTP | None = None) -> tuple[int, bytes]:
+def send(
+    post: Post, header: bytes, client: smtplib.SMTP | None = None, *, sender: str = CHEF
+) -> tuple[int, bytes]:
     """Send a mail with these header lines to the other mailbox; the reply to its end."""
     used = client or post.smtp(CHEF)
     used.ehlo_or_helo_if_needed()
     assert not used.has_extn("smtputf8")
-    assert used.mail(CHEF)[0] == 250
+    assert used.mail(sender)[0] == 250
     assert used.rcpt(DESK)[0] == 250
     code, words = used.data(header + b"Subject: t\r\n\r\ntext\r\n")
     return code, words
@@ -57,9 +59,9 @@ async def test_a_new_password_ends_everything_of_the_old_one(post: Post) -> None
     old = post.passwords[CHEF]
 
     def open_all() -> tuple[imaplib.IMAP4, poplib.POP3, list[smtplib.SMTP]]:
-        return post.imap(CHEF), post.pop3(CHEF), [post.smtp(CHEF) for _ in range(3)]
+        return post.imap(CHEF), post.pop3(CHEF), [post.smtp(CHEF) for _ in range(4)]
 
-    imap, pop3, (early, between, late) = await asyncio.to_thread(open_all)
+    imap, pop3, (early, between, late, bouncing) = await asyncio.to_thread(open_all)
     for each in (between, late):
         assert await asyncio.to_thread(each.mail, CHEF) == (250, b"2.1.0 Ok")
     assert (await asyncio.to_thread(late.rcpt, "kunde@web.example"))[0] == 250
@@ -86,6 +88,9 @@ async def test_a_new_password_ends_everything_of_the_old_one(post: Post) -> None
             550,
             b"5.7.1 The password was replaced: sign in again.",
         )
+        # The empty sender, of receipts, is nobody's: the filter asks who signed in.
+        assert bouncing.mail("")[0] == bouncing.rcpt(DESK)[0] == 250
+        assert bouncing.data(f"From: {CHEF}\r\n\r\ntext\r\n".encode())[0] == 550
         post.imap(CHEF)
         post.pop3(CHEF)
         assert send(post, f"From: {CHEF}\r\n".encode())[0] == 250
@@ -162,6 +167,10 @@ async def test_what_leaves_is_named_as_the_rule_says(post: Post) -> None:
         assert fields(await asyncio.to_thread(post.host.delivered, DESK)) == [fields(mail)[0]]
 
     assert b"own address" in await refused(b"From: boss@nord.example\r\n")
+    # A receipt has no sender, but a From.
+    for header, reply in ((f"From: {DESK}\r\n", 550), (f"From: {CHEF}\r\n", 250)):
+        assert (await asyncio.to_thread(send, post, header.encode(), sender=""))[0] == reply
+    assert fields(await asyncio.to_thread(post.host.delivered, DESK)) == [fields(mail)[0]]
     assert b"exactly one From" in await refused(b"From: chef@nord.example\r\nFrom: boss@nord.example\r\n")
     assert b"exactly one From" in await refused(b"X-A: b\r\n")
     for trick in (
