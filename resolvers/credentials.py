@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from mail.letters import Letter, compose
 from mail.letters.letter import LINK_PATH
-from models import audit, clock, folding, mailbox_passwords
+from models import audit, folding, mailbox_passwords
 from models.credential_deliveries import LINK_LIFETIME
 from models.tables import CredentialContent, DeliveryState, MailboxEventKind
-from resolvers import batches, deliveries, mailbox_events, mailboxes, rates, text
+from resolvers import letter_requests, mailbox_events, mailboxes, rates, text
 from resolvers.acting import acting_user
 from resolvers.deliveries import CredentialDelivery
-from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, RateLimitedError
+from resolvers.errors import ConflictError, ForbiddenError, NotFoundError
 from resolvers.node_ids import NodeKind, decode_as
-from resolvers.renewals import REPEATABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,26 +31,11 @@ if TYPE_CHECKING:
 
     from models.database import Unit
     from models.mailbox_passwords import StoredPassword
+    from resolvers.letter_requests import LetterRequest, Sending
     from resolvers.mailboxes import Mailbox
     from resolvers.request import Request, Viewer
 
-GERMAN = "de"
 TOKEN_BYTES = 32
-AGAIN_AFTER = timedelta(minutes=1)
-"""So long after a letter the same one is not sent again: it is on its way."""
-TO_ONE_ADDRESS = 10
-"""So many letters an agency sends to one address within the time of `rates.LETTERS`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What a client asks for; `language` and `request_id` may be absent."""
-
-    mailbox_id: str
-    to: str
-    content: CredentialContent
-    language: str | None
-    request_id: str | None
 
 
 async def send(request: Request, asked: Sending) -> CredentialDelivery:
@@ -71,17 +52,6 @@ async def send(request: Request, asked: Sending) -> CredentialDelivery:
     if member is None or wanted is None:
         raise NotFoundError("There is no such mailbox.", ["input", "mailboxId"])
     return await request.database.transact(_Asking(request, member[1], wanted, asked).work)
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """What is asked for, in the form in which it is stored."""
-
-    to: str
-    fold_to: str
-    content: CredentialContent
-    language: str
-    request_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +81,18 @@ class _Asking:
             raise ForbiddenError(
                 "Letters are for those assigned to the mailbox now and, where it is not VIP, for administrators."
             )
-        checked = _checked(self.asked, mailbox)
-        earlier = await _asked_before(unit, acting, mailbox, checked)
+        checked = letter_requests.check(self.asked, mailbox)
+        earlier = await letter_requests.answered(unit, acting, mailbox, checked)
         if earlier is not None:
             return earlier
         agency = await self._agency(unit, checked)
-        await _limit(unit, acting, mailbox, checked)
+        await letter_requests.limit(unit, acting, mailbox, checked)
         current = await mailbox_passwords.of(unit, mailbox.id)
         if current is None:
             raise ConflictError("The mailbox has no password yet: make one.", ["input", "mailboxId"])
         return await self._send(unit, acting, mailbox, last_moment, checked, current, agency["name"])
 
-    async def _agency(self, unit: Unit, checked: _Checked) -> Mapping[str, Any]:
+    async def _agency(self, unit: Unit, checked: LetterRequest) -> Mapping[str, Any]:
         """Return the agency, which allows what the letter is to carry."""
         row = await unit.fetch_one(
             "SELECT name, passwords_in_letters AS is_allowed FROM agencies WHERE id = $1", self.agency_id
@@ -139,7 +109,7 @@ class _Asking:
         acting: Viewer,
         mailbox: Mailbox,
         last_moment: datetime,
-        checked: _Checked,
+        checked: LetterRequest,
         current: StoredPassword,
         agency: str,
     ) -> CredentialDelivery:
@@ -209,7 +179,7 @@ class _Asking:
         await services.outbox.put(unit, content, delivery_id=delivery_id, agency_id=self.agency_id)
         return delivery
 
-    def _secret(self, checked: _Checked, mailbox: Mailbox, current: StoredPassword) -> _Secret:
+    def _secret(self, checked: LetterRequest, mailbox: Mailbox, current: StoredPassword) -> _Secret:
         """Return what the letter brings. The token is in no place but the letter."""
         services = self.request.services
         if checked.content is CredentialContent.PASSWORD:
@@ -225,83 +195,6 @@ class _Asking:
         )
 
 
-# ---------------------------------------------------------------- what is asked for
-
-
-def _checked(asked: Sending, mailbox: Mailbox) -> _Checked:
-    to = text.email(asked.to, ["input", "to"])
-    if text.leads_into(to, mailbox.address):
-        raise InvalidInputError(
-            "That is the mailbox itself: whoever needs its password can't read the letter there.",
-            ["input", "to"],
-        )
-    language, request_id = asked.language, asked.request_id
-    return _Checked(
-        to=to,
-        fold_to=folding.fold(to),
-        content=asked.content,
-        language=GERMAN if language is None else text.language(language, ["input", "language"]),
-        request_id=None if request_id is None else text.request_id(request_id, ["input", "requestId"]),
-    )
-
-
-async def _asked_before(
-    unit: Unit, acting: Viewer, mailbox: Mailbox, checked: _Checked
-) -> CredentialDelivery | None:
-    """Return the letter that the same `request_id` had sent."""
-    if checked.request_id is None:
-        return None
-    row = await unit.fetch_one(
-        f"SELECT {deliveries.COLUMNS}, d.language FROM credential_deliveries d "
-        "WHERE d.mailbox_id = $1 AND d.requested_by_id = $2 AND d.request_id = $3 AND d.requested_at > $4",
-        mailbox.id,
-        acting.id,
-        checked.request_id,
-        clock.now() - REPEATABLE,
-    )
-    if row is None:
-        return None
-    earlier = deliveries.read(row)
-    if (earlier.to, earlier.content, row["language"]) != (checked.to, checked.content, checked.language):
-        raise ConflictError("Another letter was asked for by this requestId.", ["input", "requestId"])
-    return earlier
-
-
-async def _limit(unit: Unit, acting: Viewer, mailbox: Mailbox, checked: _Checked) -> None:
-    """Raise `RateLimitedError`, which says why, where a letter is not to leave now."""
-    to = unit, mailbox, checked.fold_to
-    await _limit_address(*to, 1, AGAIN_AFTER, "This letter was asked for a moment ago.", same_letter=True)
-    await rates.LETTERS.require(unit, acting.id, mailbox.id)
-    await _limit_address(*to, TO_ONE_ADDRESS, rates.LETTERS.within, "Too many letters to this address.")
-
-
-async def _limit_address(
-    unit: Unit,
-    mailbox: Mailbox,
-    fold_to: str,
-    number: int,
-    within: timedelta,
-    words: str,
-    *,
-    same_letter: bool = False,
-) -> None:
-    now = clock.now()
-    row = await unit.fetch_one(
-        "SELECT requested_at FROM credential_deliveries WHERE agency_id = $1 AND fold_to = $2 AND requested_at > $3 "
-        "AND (NOT $4::boolean OR (mailbox_id = $5 AND state <> 'FAILED')) "
-        "ORDER BY requested_at DESC LIMIT 1 OFFSET $6::bigint",
-        mailbox.agency_id,
-        fold_to,
-        now - within,
-        same_letter,
-        mailbox.id,
-        number - 1,
-    )
-    if row is not None:
-        wait = math.ceil((row["requested_at"] + within - now).total_seconds())
-        raise RateLimitedError(f"{words} Try again later.", wait, ["input", "to"])
-
-
 # ---------------------------------------------------------------- what is stored
 
 
@@ -309,7 +202,7 @@ async def _store(
     unit: Unit,
     agency_id: UUID,
     delivery: CredentialDelivery,
-    checked: _Checked,
+    checked: LetterRequest,
     version: int,
     token_hash: str | None,
 ) -> None:
@@ -344,7 +237,7 @@ async def _store(
     )
 
 
-async def _names(unit: Unit, acting: Viewer, mailbox: Mailbox, checked: _Checked) -> dict[str, Any]:
+async def _names(unit: Unit, acting: Viewer, mailbox: Mailbox, checked: LetterRequest) -> dict[str, Any]:
     """Return the name of whoever asks, and the sender name of the reader where that is somebody assigned."""
     row = await unit.fetch_one("SELECT first_name, last_name FROM users WHERE id = $1", acting.id)
     assigned = await unit.fetch(
@@ -359,43 +252,3 @@ async def _names(unit: Unit, acting: Viewer, mailbox: Mailbox, checked: _Checked
     ]
     requester = "" if row is None else f"{row['first_name']} {row['last_name']}"
     return {"requester": requester, "reader": readers[0] if len(readers) == 1 else None}
-
-
-# ---------------------------------------------------------------- addresses that suggest themselves
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Somebody assigned to a mailbox, and where letters reach the person."""
-
-    address: str
-    user_id: UUID
-
-
-async def suggested(request: Request, mailbox: Mailbox) -> list[Recipient]:
-    """Return where letters about a mailbox might go: to active users assigned now whose private address the viewer may read.
-
-    In the order of the users' names. Whether the viewer may send letters is not asked here.
-    """
-    return (
-        await batches.batch(request, "suggested recipients", partial(_suggest, request)).get(mailbox.id) or []
-    )
-
-
-async def _suggest(request: Request, keys: list[UUID]) -> dict[UUID, list[Recipient]]:
-    viewer = request.signed_in()
-    rows = await request.database.fetch(
-        "SELECT a.mailbox_id, m.address, u.email, u.id FROM assignments a JOIN users u ON u.id = a.user_id "
-        "JOIN mailboxes m ON m.id = a.mailbox_id WHERE a.mailbox_id = ANY($1::uuid[]) AND a.until IS NULL "
-        "AND m.agency_id = $2 AND u.state = 'ACTIVE' AND u.email IS NOT NULL AND ($3::boolean OR u.id = $4) "
-        "ORDER BY u.fold_name, u.login",
-        keys,
-        viewer.agency_id,
-        viewer.administers,
-        viewer.id,
-    )
-    found: dict[UUID, list[Recipient]] = {}
-    for row in rows:
-        if not text.leads_into(row["email"], row["address"]):
-            found.setdefault(row["mailbox_id"], []).append(Recipient(row["email"], row["id"]))
-    return found

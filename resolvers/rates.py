@@ -54,5 +54,5 @@ REVEALS = Rate("mailbox.password_reveal_asked", by_user=10, at_mailbox=20, withi
 RENEWALS = Rate("mailbox.password_renew", by_user=100, at_mailbox=10, within=timedelta(minutes=10))
 """New passwords, made by themselves or together with what takes rights away."""
 
-LETTERS = Rate("mailbox.credentials_send", by_user=30, at_mailbox=10, within=timedelta(hours=1))
+LETTERS = Rate("mailbox.credentials_send", by_user=100, at_mailbox=10, within=timedelta(hours=1))
 """Letters with credentials; of those to one address there are fewer (`resolvers.credentials`)."""

@@ -1,4 +1,4 @@
-"""Letters with credentials. The objects behind these types are `resolvers.deliveries`' and `resolvers.credentials`'."""
+"""Letters with credentials. The objects behind these types are `resolvers.deliveries`' and `resolvers.recipients`'."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import strawberry
 
 from execution.fields import together
 from resolvers import credentials, deliveries, mailboxes, users
-from resolvers.credentials import Recipient, Sending
 from resolvers.deliveries import CredentialDelivery as DeliveryRecord
+from resolvers.letter_requests import Sending
 from resolvers.node_ids import NodeKind
+from resolvers.recipients import Recipient
 from schema.connections import given
 from schema.context import Info
 from schema.enums import CredentialContent, DeliveryState
@@ -90,7 +91,7 @@ async def _recipient(root: strawberry.Parent[Recipient], info: Info) -> Any:
 
 @strawberry.type(description="An address to which a letter with credentials might go.")
 class SuggestedRecipient:
-    """`resolvers.credentials.Recipient`."""
+    """`resolvers.recipients.Recipient`."""
 
     address: str = strawberry.field(description="The user's private address.")
     user: User = strawberry.field(resolver=_recipient, description="Whose address that is.")
@@ -157,7 +158,7 @@ class DeliveryMutation:
         description=(
             "Has a letter with the mailbox's credentials sent. Users assigned now and, where the mailbox is not VIP, "
             "administrators. FORBIDDEN for a password that the agency does not allow in letters, INVALID_INPUT for the "
-            "mailbox itself. The same letter within a minute, thirty letters by a viewer, ten about a mailbox or ten to an "
+            "mailbox itself. The same letter within a minute, a hundred letters by a viewer, ten about a mailbox or ten to an "
             "address within an hour: RATE_LIMITED. Repeated with the same requestId within 24 hours it sends one letter."
         ),
         extensions=[*signed_in(), Answers("delivery")],

@@ -10,12 +10,12 @@ import strawberry
 from resolvers import (
     assignments,
     client_settings,
-    credentials,
     deliveries,
     mailbox_events,
     mailbox_settings,
     mailboxes,
     password_knowledge,
+    recipients,
 )
 from resolvers.mailboxes import Mailbox as MailboxRecord
 from resolvers.node_ids import NodeKind
@@ -94,7 +94,7 @@ def _deliveries(
 
 
 async def _suggested_recipients(root: strawberry.Parent[MailboxRecord], info: Info) -> Any:
-    return await credentials.suggested(info.context.request, root)
+    return await recipients.suggested(info.context.request, root)
 
 
 async def _password_changed_at(root: strawberry.Parent[MailboxRecord], info: Info) -> datetime | None:
@@ -205,7 +205,7 @@ class Mailbox(Node):
         resolver=_suggested_recipients,
         description=(
             "Where a letter with its credentials might go: the active users assigned now, by name, whose private address is "
-            "known and for the viewer to read. Any other address is possible too. Null where passwordChangedAt is."
+            "known and for the viewer to read, at most 100. Any other address is possible too. Null where passwordChangedAt is."
         ),
         extensions=null_unless(RevealsPasswordOfMailbox()),
     )

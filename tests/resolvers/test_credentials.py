@@ -1,40 +1,30 @@
 """Letters with credentials: who has them sent, what is stored with them, what they hold, and how many there may be."""
 
-import asyncio
-import email
 import hashlib
 import re
-from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
-from email import policy
-from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 
 from mail.client_setup.profile import MEDIA_TYPE, profile
 from mail.client_setup.settings import client_settings
 from mail.client_setup.signing import Signing
 from models import clock, mailbox_passwords, outbox
 from models.database import Database
-from models.seals import Purpose
 from models.tables import (
     CredentialContent,
     CredentialDelivery,
     DeliveryState,
     Mailbox,
     MailboxEventKind,
-    OutboxLetter,
     Role,
     User,
     UserState,
 )
-from resolvers import agencies, credentials, mailboxes, rates
-from resolvers.credentials import Sending
+from resolvers import agencies, credentials, mailboxes, recipients
 from resolvers.deliveries import CredentialDelivery as Delivery
 from resolvers.errors import (
     CallerError,
@@ -42,71 +32,19 @@ from resolvers.errors import (
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
-    RateLimitedError,
     UnauthenticatedError,
 )
 from resolvers.node_ids import NodeKind, encode
-from resolvers.rates import Rate
 from resolvers.request import Request
 from tests import storage
 from tests.mail.client_setup.certificates import chain, verified
-from tests.resolvers.offices import Office, audited, box_id, events, knowers, new_password, user_id
+from tests.resolvers.letters import SENT, asked, letter, office, refuse, sending, text_of
+from tests.resolvers.offices import Office, audited, box_id, events, knowers, user_id
 from tests.storage import contents
 from tests.surroundings import CORRESPONDENT, SEALS, SERVERS
 
+__all__ = ["office"]
 pytestmark = pytest.mark.asyncio
-
-SENT = "mailbox.credentials_send"
-HOME = "anna@home.example"
-
-
-@pytest_asyncio.fixture
-async def office(database: Database) -> Office:
-    """Anna is assigned to the desk, which has a password."""
-    opened = await Office.open()
-    await storage.period(opened.desk, opened.anna)
-    await new_password(database, SEALS, opened.desk)
-    return opened
-
-
-def asked(mailbox: Mailbox | str, to: str = HOME, **changes: Any) -> Sending:  # noqa: ANN401 (whatever it has)
-    wanted = mailbox if isinstance(mailbox, str) else box_id(mailbox)
-    plain: dict[str, Any] = {"content": CredentialContent.ONE_TIME_LINK, "language": None, "request_id": None}
-    return Sending(wanted, to, **(plain | changes))
-
-
-async def sending(
-    database: Database,
-    who: User | None,
-    mailbox: Mailbox | str,
-    to: str = HOME,
-    **changes: Any,  # noqa: ANN401 (whatever it has)
-) -> Delivery:
-    request = await storage.request(database, who)
-    return await credentials.send(request, asked(mailbox, to, **changes))
-
-
-async def refuse(database: Database, work: Awaitable[Any], error: type[CallerError]) -> CallerError:
-    """It is refused and leaves no trace."""
-    before = await contents(database, "sessions")
-    with pytest.raises(error) as caught:
-        await work
-    assert await contents(database, "sessions") == before
-    return caught.value
-
-
-async def letter(delivery_id: UUID) -> EmailMessage:
-    """The letter that waits, opened."""
-    row = await OutboxLetter.get(delivery_id=delivery_id)
-    content = SEALS.open(row.sealed, Purpose.LETTER, delivery_id).encode("latin-1")
-    return email.message_from_bytes(content, policy=policy.default)
-
-
-def text_of(message: EmailMessage) -> str:
-    part = message.get_body(("plain",))
-    assert part is not None
-    return str(part.get_content())
-
 
 # ---------------------------------------------------------------- who may
 
@@ -324,135 +262,6 @@ async def test_only_administrators_say_what_letters_may_carry(database: Database
     assert other.passwords_in_letters is False
 
 
-# ---------------------------------------------------------------- repeated calls
-
-
-async def test_the_same_call_within_a_day_sends_one_letter(
-    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = clock.now()
-    monkeypatch.setattr(clock, "now", lambda: now)
-    request = await storage.request(database, office.anna)
-    wanted = asked(office.desk, request_id="one")
-    first = await credentials.send(request, wanted)
-    now += timedelta(hours=24) - timedelta(microseconds=1)
-    before = await contents(database)
-    assert await credentials.send(request, wanted) == first
-    assert await contents(database) == before
-    now += timedelta(microseconds=1)
-    second = await credentials.send(request, wanted)
-    assert second.id != first.id
-    assert {row.id: row.request_id for row in await CredentialDelivery.all()} == {
-        first.id: None,
-        second.id: "one",
-    }
-
-
-async def test_another_letter_under_the_same_name_is_refused(database: Database, office: Office) -> None:
-    await sending(database, office.anna, office.desk, request_id="one")
-    for changes in ({"to": "ben@home.example"}, {"language": "en"}):
-        error = await refuse(
-            database, sending(database, office.anna, office.desk, request_id="one", **changes), ConflictError
-        )
-        assert error.path == ["input", "requestId"]
-    # Somebody else's names are others.
-    await sending(database, office.boss, office.desk, "boss@home.example", request_id="one")
-    assert await CredentialDelivery.all().count() == 2
-
-
-async def test_the_same_call_twenty_times_at_once_sends_one_letter(
-    database: Database, office: Office
-) -> None:
-    found = await asyncio.gather(
-        *(sending(database, office.anna, office.desk, request_id="one") for _ in range(20))
-    )
-    assert len({each.id for each in found}) == 1
-    assert await CredentialDelivery.all().count() == await OutboxLetter.all().count() == 1
-    assert len(await audited(SENT)) == len(await events(office.desk)) == 1
-
-
-async def test_who_may_no_longer_is_not_answered_as_before(database: Database, office: Office) -> None:
-    request = await storage.request(database, office.anna)
-    wanted = asked(office.desk, request_id="one")
-    await credentials.send(request, wanted)
-    await database.execute("UPDATE assignments SET until = $1", clock.now())
-    await refuse(database, credentials.send(request, wanted), ForbiddenError)
-
-
-# ---------------------------------------------------------------- how often
-
-
-async def limited(database: Database, work: Awaitable[Any], path: list[str] | None, after: int) -> str:
-    error = await refuse(database, work, RateLimitedError)
-    assert isinstance(error, RateLimitedError)
-    assert (error.path, error.retry_after) == (path, after)
-    return error.message
-
-
-async def test_the_same_letter_again_says_why_it_was_not_sent(
-    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = clock.now()
-    monkeypatch.setattr(clock, "now", lambda: now)
-    await sending(database, office.anna, office.desk)
-    now += timedelta(seconds=20)
-    # Whoever asks, and however it is written.
-    for who, to in ((office.anna, HOME), (office.boss, "ANNA@home.example")):
-        message = await limited(database, sending(database, who, office.desk, to), ["input", "to"], 40)
-        assert "asked for a moment ago" in message
-    await sending(database, office.anna, office.desk, "other@home.example")
-    now += timedelta(seconds=40)
-    await sending(database, office.anna, office.desk)
-    # What failed may be asked for again at once.
-    await database.execute("DELETE FROM outbox_letters")
-    await database.execute("UPDATE credential_deliveries SET state = 'FAILED'")
-    await sending(database, office.anna, office.desk)
-
-
-async def test_a_viewer_a_mailbox_and_an_address_have_so_many(
-    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = clock.now()
-    monkeypatch.setattr(clock, "now", lambda: now)
-    hour = timedelta(hours=1)
-    monkeypatch.setattr(rates, "LETTERS", Rate(SENT, by_user=3, at_mailbox=2, within=hour))
-    monkeypatch.setattr(credentials, "TO_ONE_ADDRESS", 2)
-    other, third = [await storage.mailbox(office.agency, name) for name in ("other", "third")]
-    for each in (other, third):
-        await new_password(database, SEALS, each)
-    await sending(database, office.boss, office.desk, "a@x.example")
-    await sending(database, office.boss, office.desk, "b@x.example")
-    await limited(database, sending(database, office.anna, office.desk, "c@x.example"), None, 3600)
-    await sending(database, office.boss, other, "b@x.example")
-    await limited(database, sending(database, office.boss, third, "d@x.example"), None, 3600)
-    deputy = await storage.user(office.agency, "deputy", role=Role.ADMINISTRATOR)
-    await limited(database, sending(database, deputy, third, "B@x.example"), ["input", "to"], 3600)
-    # Another agency's letters to the address are no business of this one.
-    sued = await storage.agency("sued")
-    theirs, abroad = (
-        await storage.user(sued, "boss", role=Role.ADMINISTRATOR),
-        await storage.mailbox(sued, "desk"),
-    )
-    await new_password(database, SEALS, abroad)
-    await sending(database, theirs, abroad, "b@x.example")
-    now += hour
-    await sending(database, office.boss, office.desk, "b@x.example")
-
-
-async def test_at_once_no_more_are_sent_than_may_be(
-    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rates, "LETTERS", Rate(SENT, by_user=30, at_mailbox=3, within=timedelta(hours=1)))
-    calls = [
-        sending(database, who, office.desk, f"{number}@x.example")
-        for who in (office.anna, office.boss)
-        for number in range(6)
-    ]
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert sum(isinstance(each, RateLimitedError) for each in answers) == 9
-    assert await CredentialDelivery.all().count() == await OutboxLetter.all().count() == 3
-
-
 # ---------------------------------------------------------------- whole or not at all
 
 
@@ -495,7 +304,7 @@ async def test_private_addresses_suggest_themselves_to_those_who_may_read_them(
         request = await storage.request(database, who)
         box = await mailboxes.by_id(request, office.desk.id)
         assert box is not None
-        return [(each.address, each.user_id) for each in await credentials.suggested(request, box)]
+        return [(each.address, each.user_id) for each in await recipients.suggested(request, box)]
 
     assert await suggested(office.boss) == [
         ("anna@home.example", office.anna.id),

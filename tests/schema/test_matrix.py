@@ -14,7 +14,7 @@ from graphql import (
     is_introspection_type,
 )
 
-from resolvers import credentials
+from resolvers import letter_requests
 from resolvers.request import Request
 from schema import schema
 from schema.context import Context
@@ -135,7 +135,7 @@ async def change(world: World, request: Request, call: str) -> str:
 @pytest.mark.asyncio
 async def test_every_change_is_made_by_those_who_may(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     # Else the letter that one of them had sent would keep back the others'.
-    monkeypatch.setattr(credentials, "AGAIN_AFTER", timedelta(0))
+    monkeypatch.setattr(letter_requests, "AGAIN_AFTER", timedelta(0))
     world = await matrix_world.build(asking)
     wrong = []
     before = await contents(asking.database, "sessions", "audit_events")
