@@ -3,11 +3,13 @@
 import asyncio
 import os
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -19,7 +21,8 @@ STEP = timedelta(seconds=5)
 class Chance:
     """What `os.urandom` and the clock answer to whatever runs in this world's context.
 
-    The moment stands still within a step, so that nothing depends on how often somebody looks at the clock.
+    Each place in the code draws from a source of its own: if something hidden has one place draw more, no other place's ids
+    are others for that. The moment stands still within a step, so nothing depends on how often somebody looks at the clock.
     """
 
     def __init__(self, moment: datetime = BEGIN, seed: str = "") -> None:
@@ -27,8 +30,9 @@ class Chance:
         self._begin(seed)
 
     def _begin(self, seed: str) -> None:
-        self._random = random.Random(seed)
-        self._threads = random.Random(f"threads of {seed}")
+        self._seed = seed
+        self._sources: dict[str, random.Random] = {}
+        self._threads = 0
 
     def step(self, seed: str, number: int) -> None:
         """Begin a step: what is drawn in it depends on nothing but this."""
@@ -37,11 +41,22 @@ class Chance:
 
     def of_thread(self) -> "Chance":
         """What work in a thread draws from: whichever of several is first, each draws the same."""
-        return Chance(self.moment, str(self._threads.random()))
+        self._threads += 1
+        return Chance(self.moment, f"{self._seed} thread {self._threads}")
 
-    def draw(self, count: int) -> bytes:
-        """Return so many bytes."""
-        return self._random.randbytes(count)
+    def draw(self, count: int, place: str) -> bytes:
+        """Return so many bytes for a place in the code."""
+        if place not in self._sources:
+            self._sources[place] = random.Random(f"{self._seed} {place}")
+        return self._sources[place].randbytes(count)
+
+
+def _place() -> str:
+    """Where somebody wants bytes: the nearest function that is no library's way to them."""
+    frame = sys._getframe(2)  # noqa: SLF001 (there is no public way without a whole stack)
+    while frame.f_back is not None and Path(frame.f_code.co_filename).stem in {"uuid", "secrets", "random"}:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename} {frame.f_code.co_qualname}"
 
 
 current: ContextVar[Chance | None] = ContextVar("chance", default=None)
@@ -57,7 +72,7 @@ def governed() -> Iterator[None]:
 
     def urandom(count: int) -> bytes:
         chance = current.get()
-        return true_random(count) if chance is None else chance.draw(count)
+        return true_random(count) if chance is None else chance.draw(count, _place())
 
     def now() -> datetime:
         chance = current.get()
