@@ -330,6 +330,7 @@ def test_ready_operations_cover_the_api() -> None:
         "unassignUser",
         "generateMailboxPassword",
         "revealMailboxPassword",
+        "sendMailboxCredentials",
         "bookMail",
         "setModule",
         "activityBooked",

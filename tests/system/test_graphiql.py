@@ -370,7 +370,7 @@ async def test_every_ready_operation_answers(playground: Playground, login: str)
         assert refused == ASKING.get(title, []), (title, answer)
         assert field_answer.get("nodes") != [], (title, answer)
         answered.append(name)
-    assert len(answered) == (2 if login == ACCOUNT_MANAGER else 15)
+    assert len(answered) == (2 if login == ACCOUNT_MANAGER else 16)
 
 
 async def test_subscription_shows_what_is_booked(playground: Playground, administrator: Client) -> None:
