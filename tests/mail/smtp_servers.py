@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import defaultdict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 
 from mail.smtp import SmtpServer
+from tests.mail.client_setup.certificates import issue
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 STEPS: Final = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "content")
 """Where a server can do something: at `data` before it says go on, at `content` after the last dot."""
@@ -164,6 +166,19 @@ class _Server(SMTP):
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         if not await self._meddles("data"):
             await super().smtp_DATA(arg)
+
+
+def encrypted(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's TLS, and that of a client that trusts it. The authority's certificate is `root.pem` in the folder."""
+    root = issue("Root", authority=True)
+    leaf = issue("mail", root, host=host)
+    certificate, key = folder / "mail.pem", folder / "mail.key"
+    certificate.write_bytes(leaf.pem)
+    key.write_bytes(leaf.key_pem)
+    (folder / "root.pem").write_bytes(root.pem)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    return server, ssl.create_default_context(cadata=root.pem.decode())
 
 
 @asynccontextmanager

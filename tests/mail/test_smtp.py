@@ -13,8 +13,7 @@ from mail import smtp
 from mail.handing import Handed, Outcome, Outgoing
 from mail.smtp import SmtpServer, SmtpTransport
 from models import clock
-from tests.mail.client_setup.certificates import Issued, issue
-from tests.mail.smtp_servers import DROP, STEPS, TAKE_AND_DROP, Post, Taken, serving
+from tests.mail.smtp_servers import DROP, STEPS, TAKE_AND_DROP, Post, Taken, encrypted, serving
 
 pytestmark = pytest.mark.asyncio
 
@@ -201,26 +200,13 @@ async def test_a_server_without_smtputf8_refuses_what_needs_it() -> None:
 # ---------------------------------------------------------------- TLS and signing in
 
 
-def contexts(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The server's, and that of a client that trusts it."""
-    root = issue("Root", authority=True)
-    leaf: Issued = issue("mail", root, host=host)
-    certificate, key = folder / "mail.pem", folder / "mail.key"
-    certificate.write_bytes(leaf.pem)
-    key.write_bytes(leaf.key_pem)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cadata=root.pem.decode())
-    return server, client
-
-
 def kind_of(security: str, server: ssl.SSLContext) -> dict[str, ssl.SSLContext]:
     return {"starttls": server} if security == "starttls" else {"tls": server}
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_a_letter_arrives_over_tls_by_somebody_signed_in(security: str, tmp_path: Path) -> None:
-    server, client = contexts(tmp_path)
+    server, client = encrypted(tmp_path)
     async with serving(**kind_of(security, server)) as post:
         address = post.address(security, user=True, host="localhost")  # type: ignore[arg-type]
         assert await handed(address, context=client) == Handed(Outcome.ACCEPTED)
@@ -231,7 +217,7 @@ async def test_a_letter_arrives_over_tls_by_somebody_signed_in(security: str, tm
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_a_certificate_that_does_not_hold_sends_nothing(security: str, tmp_path: Path) -> None:
-    server, client = contexts(tmp_path, host="other.example")
+    server, client = encrypted(tmp_path, host="other.example")
     async with serving(**kind_of(security, server)) as post:
         address = post.address(security, user=True, host="localhost")  # type: ignore[arg-type]
         for context in (client, ssl.create_default_context()):
@@ -245,7 +231,7 @@ async def test_a_certificate_that_does_not_hold_sends_nothing(security: str, tmp
 async def test_what_is_to_be_encrypted_is_never_sent_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server, client = contexts(tmp_path)
+    server, client = encrypted(tmp_path)
     async with serving() as plain:
         for security in ("starttls", "tls"):
             found = await handed(plain.address(security, user=True, host="localhost"), context=client)
@@ -253,8 +239,8 @@ async def test_what_is_to_be_encrypted_is_never_sent_without(
         assert plain.taken == []
     # Each waits for the other to say something.
     monkeypatch.setattr(smtp, "CONNECT_SECONDS", 0.2)
-    async with serving(tls=server) as encrypted:
-        found = await handed(encrypted.address("none", host="localhost"))
+    async with serving(tls=server) as secret:
+        found = await handed(secret.address("none", host="localhost"))
         assert found.outcome in {Outcome.AWAY, Outcome.LATER}
 
 

@@ -12,7 +12,7 @@ from tests import command, storage
 from tests.client import Client, Json, connected
 from tests.conftest import Migrated
 from tests.databases import settings_environment
-from tests.mail.smtp_servers import TAKE_AND_HOLD, Post, serving
+from tests.mail.smtp_servers import PASSWORD, TAKE_AND_HOLD, USER, Post, encrypted, serving
 from tests.stream import stream
 
 OWN = "a horse that is correct"
@@ -39,10 +39,15 @@ def test_letters_survive_kill_9(database_kind: str, migrated: Migrated, tmp_path
 
 
 async def survive(url: str, folder: Path) -> None:
-    """Kill the server before and after the mail server has the letter."""
-    async with serving() as post:
-        smtp = f"smtp://127.0.0.1:{post.port}"
+    """Kill the server before and after the mail server has the letter, which comes over TLS or STARTTLS."""
+    secured, _ = encrypted(folder)
+    scheme, how = (
+        ("smtps", {"tls": secured}) if url.startswith("sqlite") else ("smtp+starttls", {"starttls": secured})
+    )
+    async with serving(**how) as post:
+        smtp = f"{scheme}://{USER}:{PASSWORD}@localhost:{post.port}"
         environment = settings_environment(url, folder, SMTP_URL=smtp, SMTP_FROM="post@crm.example")
+        environment["SSL_CERT_FILE"] = str(folder / "root.pem")
         await asyncio.to_thread(command.run_well, environment, "import", "-", text=WORLD.strip())
         server = command.Server(environment, folder)
         with ExitStack() as running:
@@ -73,6 +78,7 @@ async def survive(url: str, folder: Path) -> None:
             token = re.search(rb"credentials#([\w-]{43})", each.content.replace(b"=\r\n", b""))
             assert token is not None
             assert token[1].decode() not in server.written
+        assert PASSWORD not in server.written
 
 
 async def killed_while_sending(server: command.Server, boss: Client, box: str, to: str, post: Post) -> str:
