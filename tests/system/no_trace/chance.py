@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
+CALLERS = 4
 STEP = timedelta(seconds=5)
 """Between two operations: what is limited in rate is limited, and not for the whole run."""
 
@@ -52,11 +53,14 @@ class Chance:
 
 
 def _place() -> str:
-    """Where somebody wants bytes: the nearest function that is no library's way to them."""
+    """Where somebody wants bytes, and for whom: the nearest functions but for the libraries' ways to them."""
+    names: list[str] = []
     frame = sys._getframe(2)  # noqa: SLF001 (there is no public way without a whole stack)
-    while frame.f_back is not None and Path(frame.f_code.co_filename).stem in {"uuid", "secrets", "random"}:
+    while frame.f_back is not None and len(names) < CALLERS:
+        if Path(frame.f_code.co_filename).stem not in {"uuid", "secrets", "random"}:
+            names.append(f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_qualname}")
         frame = frame.f_back
-    return f"{frame.f_code.co_filename} {frame.f_code.co_qualname}"
+    return " ".join(names)
 
 
 current: ContextVar[Chance | None] = ContextVar("chance", default=None)

@@ -35,6 +35,13 @@ class Coverage:
         self.codes: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
 
+    def add(self, other: "Coverage") -> None:
+        """Count what was counted elsewhere."""
+        self.fields += other.fields
+        self.arguments += other.arguments
+        self.codes += other.codes
+        self.operations += other.operations
+
     def all_fields(self) -> set[str]:
         """Every field of every type of the schema, as `Type.field`."""
         return {f"{kind.name}.{name}" for kind in self._objects() for name in kind.fields}
