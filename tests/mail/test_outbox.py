@@ -158,8 +158,10 @@ async def test_whatever_a_server_does_nothing_is_lost_or_doubled(house: House, p
 async def test_several_processes_share_the_letters_and_send_none_twice(house: House, post: Post) -> None:
     outboxes = [house.outbox(post.address()) for _ in range(3)]
     boxes = [await house.mailbox(f"box{number}") for number in range(12)]
-    wanted = [await house.ask(outboxes[0], f"r{number}", box) for number, box in enumerate(boxes)]
     async with house.running(outboxes[0]), house.running(outboxes[1]), house.running(outboxes[2]):
+        wanted = [await house.ask(outboxes[0], f"r{number}", box) for number, box in enumerate(boxes)]
+        for outbox in outboxes:
+            outbox.wake()
         for each in wanted:
             await house.until(each, DeliveryState.SENT)
     assert sorted(taken(post)) == sorted(map(letter, wanted))
