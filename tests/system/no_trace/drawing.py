@@ -35,6 +35,8 @@ PAGES = ((), ("first",), ("last",), ("first", "after"), ("last", "before"), ("af
 """Most pages are asked for as they may be."""
 FIELDS = 25
 """So many in an operation, about."""
+MANY = 12
+"""Of a type with more fields than that up to so many are asked for at once."""
 RARE = {"signIn", "signOut", "refreshSession", "changePassword"}
 """Mutations that say little of what is stored."""
 
@@ -145,6 +147,8 @@ class Drawing(Generator):
         if kind.name == "PageInfo":
             # Small, and what it tells is never beside the point.
             return names
+        if len(names) > MANY and kind not in (self._schema.query_type, self._schema.mutation_type):
+            count = self._random.randint(1, MANY)
         seen = self._coverage.fields
         weights = [self._weight(kind, name) / (1 + seen[f"{kind.name}.{name}"]) ** 0.3 for name in names]
         keyed = sorted(
