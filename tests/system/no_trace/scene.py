@@ -65,9 +65,8 @@ async def made(migrated: Template, folder: Path, seed: int, random: Random) -> A
     place.mkdir()
     world = random_world(random, seed)
     with migrated.copied(place) as url:
-        async with worlds.opened(
-            settings_environment(url, place, ACCESS_TOKEN_MINUTES="1440", **secrets)
-        ) as made_of:
+        environment = settings_environment(url, place, **worlds.SETTINGS, **secrets)
+        async with worlds.opened(environment) as made_of:
             history = _History(made_of, world, f"scene {seed}")
             await history.live(random)
         yield Scene(

@@ -115,6 +115,12 @@ class World:
         return [encode_cursor((row["occurred_at"], row["id"])) for row in rows]
 
 
+SETTINGS = {
+    # Longer than the steps of a viewer take by the clock of a world.
+    "ACCESS_TOKEN_MINUTES": "1440",
+    # On a busy machine one of two worlds may be slow.
+    "OPERATION_SECONDS": "600",
+}
 RUNNING = Outbox.running
 
 
@@ -165,6 +171,5 @@ async def copy_of(
     place = folder / name
     place.mkdir()
     with template.copied(place) as url:
-        environment = settings_environment(url, place, ACCESS_TOKEN_MINUTES="1440", **secrets)
-        async with opened(environment) as world:
+        async with opened(settings_environment(url, place, **SETTINGS, **secrets)) as world:
             yield world
