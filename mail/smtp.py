@@ -23,6 +23,7 @@ from aiosmtplib import (
     SMTPResponseException,
     SMTPSenderRefused,
     SMTPServerDisconnected,
+    SMTPStatus,
     SMTPTimeoutError,
 )
 
@@ -48,6 +49,9 @@ _PERMANENT = 500
 _TOO_MUCH = {552, 555}
 """Refusals of a sender that are about the letter: too large, or a parameter that it needs."""
 _SIGN_IN_FIRST = {530, 538}
+_DOT = re.compile(rb"(?m)^\.")
+"""RFC 5321, section 4.5.2."""
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|(?<!\r\n)\Z")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{25,}")
 """A server may repeat what it refuses: a link's token and a password are long words."""
 
@@ -81,6 +85,9 @@ class SmtpTransport:
             to = wire_address(letter.to)
         except LetterError:
             return Handed(Outcome.REFUSED, "The address is none.")
+        if _BARE.search(letter.content):
+            # Where servers disagree on what ends a line they disagree on what ends a letter.
+            return Handed(Outcome.REFUSED, "The letter has lines that no message may have.")
         async with self._connection() as client:
             problem = await self._open(client) or await self._envelope(client, to)
             if problem is not None:
@@ -158,14 +165,22 @@ class SmtpTransport:
         return None
 
     async def _content(self, client: SMTP, content: bytes) -> Handed:
+        """Hand the content over. Two steps, since the same answer to the first of them would not mean that it was taken."""
         try:
-            await client.data(content, timeout=LAST_ANSWER_SECONDS)
+            begun = await client.execute_command(b"DATA", timeout=COMMAND_SECONDS)
+            if begun.code != SMTPStatus.start_input:
+                return _blame_letter(SMTPDataError(begun.code, begun.message))
+            protocol = client.protocol
+            if protocol is None:
+                raise SMTPServerDisconnected("Connection lost")
+            protocol.write(_DOT.sub(b"..", content) + b".\r\n")
+            answer = await protocol.read_response(LAST_ANSWER_SECONDS)
         except (SMTPException, OSError) as error:
-            # Any positive completion is one. Where the connection broke off the letter may have been taken: the same bytes
-            # again are the lesser evil (RFC 5321, section 4.5.4.1).
-            if not (isinstance(error, SMTPDataError) and error.code // 100 == _POSITIVE):
-                return _blame_letter(error)
-        return Handed(Outcome.ACCEPTED)
+            # It may have been taken: the same bytes again are the lesser evil (RFC 5321, section 4.5.4.1).
+            return _blame_letter(error)
+        if answer.code // 100 == _POSITIVE:
+            return Handed(Outcome.ACCEPTED)
+        return _blame_letter(SMTPDataError(answer.code, answer.message))
 
     def _leave(self, client: SMTP) -> None:
         """Close a connection, politely where that can be, without anybody waiting for it."""

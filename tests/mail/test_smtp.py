@@ -26,7 +26,12 @@ BROKE_OFF = "The mail server broke off or did not answer in time."
 
 
 async def handed(
-    server: SmtpServer, *, to: str = TO, ours: bool = True, context: ssl.SSLContext | None = None
+    server: SmtpServer,
+    *,
+    to: str = TO,
+    ours: bool = True,
+    content: bytes = CONTENT,
+    context: ssl.SSLContext | None = None,
 ) -> Handed:
     transport = SmtpTransport(server, sender=SENDER, name="crm.example", context=context)
 
@@ -34,7 +39,7 @@ async def handed(
         return ours
 
     try:
-        return await transport.hand_over(Outgoing(uuid4(), to, CONTENT, clock.now()), still_ours)
+        return await transport.hand_over(Outgoing(uuid4(), to, content, clock.now()), still_ours)
     finally:
         await transport.close()
 
@@ -108,6 +113,21 @@ async def test_any_positive_answer_to_the_letter_is_one() -> None:
     async with serving() as post:
         post.then("content", "252 2.6.0 whatever")
         assert await handed(post.address()) == Handed(Outcome.ACCEPTED)
+
+
+async def test_a_positive_answer_before_the_letter_is_none() -> None:
+    async with serving() as post:
+        post.then("data", "250 2.0.0 ok")
+        assert (await handed(post.address())).outcome is Outcome.LATER
+        assert post.taken == []
+
+
+@pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\n.\nQUIT\r\n", b"a", b""])
+async def test_no_line_ends_otherwise_than_lines_do(content: bytes) -> None:
+    async with serving() as post:
+        found = await handed(post.address(), content=content)
+        assert found == Handed(Outcome.REFUSED, "The letter has lines that no message may have.")
+        assert post.connections == 0
 
 
 async def test_a_server_that_says_goodbye_late_holds_nobody_up() -> None:
