@@ -66,6 +66,8 @@ async def change(
 
     async def whole(unit: Unit) -> tuple[T, list[Mailbox]]:
         changed, acting, recommended = await work(unit)
+        # Letters of those who lost a right wait no longer than that.
+        unit.after_commit(request.services.outbox.wake)
         if renew and len(recommended) > len(made):
             raise _TooFewError(len(recommended))
         if renew and recommended:

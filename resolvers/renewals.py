@@ -133,6 +133,8 @@ async def renew(
     await mailbox_passwords.store(unit, request.services.seals, mailbox, version, new, at=moment)
     if version > 1:
         await request.services.endings.ask(unit, mailbox, version, moment)
+        # Letters about the older one wait no longer than that.
+        unit.after_commit(request.services.outbox.wake)
     return moment
 
 
