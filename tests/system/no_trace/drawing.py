@@ -147,8 +147,12 @@ class Drawing(Generator):
         if kind.name == "PageInfo":
             # Small, and what it tells is never beside the point.
             return names
+        if self._is_plain:
+            # A list may be longer by the time an event is delivered.
+            names = [name for name in names if not _is_list(kind, name)]
+            count = min(count, len(names))
         if len(names) > MANY and kind not in (self._schema.query_type, self._schema.mutation_type):
-            count = self._random.randint(1, MANY)
+            count = min(len(names), self._random.randint(1, MANY))
         seen = self._coverage.fields
         weights = [self._weight(kind, name) / (1 + seen[f"{kind.name}.{name}"]) ** 0.3 for name in names]
         keyed = sorted(
@@ -167,8 +171,9 @@ class Drawing(Generator):
             return 4 if name == "bookMail" else 1
         if kind is self._schema.query_type:
             return 5 if name in {"activities", "node", "nodes"} else 2
-        is_list = get_named_type(kind.fields[name].type).name.endswith("Connection")
-        return 3 if is_list or name in {"nodes", "edges", "node", "totalCount", "pageInfo"} else 1
+        return (
+            3 if _is_list(kind, name) or name in {"nodes", "edges", "node", "totalCount", "pageInfo"} else 1
+        )
 
     def _selection(self, kind: Composite, depth: int, *, is_root: bool = False) -> str:
         text = super()._selection(kind, depth, is_root=is_root)
@@ -221,6 +226,10 @@ class Drawing(Generator):
         if name in {"id", "ids"} or name in KINDS:
             return [pools.id_of(random, KINDS.get(name) if random.random() < 0.95 else None)]
         return pools.values.get(name)
+
+
+def _is_list(kind: Composite, name: str) -> bool:
+    return bool(get_named_type(kind.fields[name].type).name.endswith("Connection"))
 
 
 def passwords() -> dict[str, list[Any]]:

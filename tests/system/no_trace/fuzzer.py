@@ -163,15 +163,12 @@ class Fuzzer:
             dice = self._random.random()
             if dice < 0.07:
                 await self._others_book()
-            elif dice < 0.16:
+            elif dice < 0.14:
                 await self._hidden_booking()
-            elif dice < 0.22:
-                await self._compare_events(coverage)
-                await self._listen(drawing)
+            elif dice < 0.2 and self._may_listen:
+                await self._hear(drawing, coverage)
             else:
                 await self._compare_one(drawing, coverage)
-        self._step()
-        await self._compare_events(coverage)
 
     def _step(self) -> None:
         self._number += 1
@@ -275,13 +272,23 @@ class Fuzzer:
 
     # ------------------------------------------------------------ subscriptions
 
-    async def _listen(self, drawing: Drawing) -> None:
-        """Listen anew, with three subscriptions on a socket in each world."""
+    @property
+    def _may_listen(self) -> bool:
+        """Whether something that the viewer books is sure to be heard."""
+        return self._viewer is not None and self._viewer.activity_level != "NOTHING" and bool(self._own)
+
+    async def _hear(self, drawing: Drawing, coverage: Coverage) -> None:
+        """Listen while others book. Nothing else happens meanwhile: what is heard depends on when it is delivered."""
+        await self._listen(drawing)
+        for _ in range(self._random.randint(1, 4)):
+            self._step()
+            await (self._others_book() if self._random.random() < 0.5 else self._hidden_booking())
+        self._step()
+        await self._compare_events(coverage)
         await self.close()
-        viewer = self._viewer
-        if viewer is None or viewer.activity_level == "NOTHING" or not self._own:
-            # Nothing that the viewer books would be sure to be heard.
-            return
+
+    async def _listen(self, drawing: Drawing) -> None:
+        """Begin to listen, with three subscriptions on a socket in each world."""
         self._fence = self._random.choice(self._own)
         name = self._scene.mailboxes[fold(self._fence.address)]
         filters = (
