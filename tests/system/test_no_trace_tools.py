@@ -11,7 +11,7 @@ from graphql import parse, validate
 
 from resolvers.node_ids import NodeKind
 from tests.oracle.world import PASSWORD, Mailbox
-from tests.system.no_trace.comparing import difference
+from tests.system.no_trace.comparing import difference, without_places
 from tests.system.no_trace.coverage import Coverage
 from tests.system.no_trace.door import Answered, Asked
 from tests.system.no_trace.drawing import Drawing, Pools
@@ -52,6 +52,13 @@ class TestComparing:
             difference(answered(one, (b"x-request-id", b"1")), answered(other, (b"x-request-id", b"2")))
             is None
         )
+
+    def test_which_of_several_errors_came_first_is_chance(self) -> None:
+        one = answered(b'{"data":null,"errors":[{"message":"a","path":["x",0]}]}')
+        other = answered(b'{"data":null,"errors":[{"message":"a","path":["x",1]}]}')
+        assert difference(one, other) is not None
+        assert without_places(one) == without_places(other)
+        assert without_places(one) != without_places(answered(other.body.replace(b'"a"', b'"b"')))
 
     def test_a_body_is_as_long_as_its_header_says(self) -> None:
         wrong = Answered(200, ((b"content-length", b"1"),), b"{}")

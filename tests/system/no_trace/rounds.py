@@ -32,6 +32,7 @@ class Done:
     rounds: int = 0
     operations: int = 0
     events: int = 0
+    unsteady: int = 0
 
 
 async def play(migrated: Template, folder: Path, seed: int, seconds: float, coverage: Coverage) -> Done:
@@ -64,6 +65,7 @@ async def _round(migrated: Template, folder: Path, seed: int, coverage: Coverage
                 await pair.run(OPERATIONS, coverage)
             done.operations += pair.operations
             done.events += pair.events
+            done.unsteady += pair.unsteady
 
 
 def viewers(random: Random, world: World) -> list[Viewer]:
