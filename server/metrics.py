@@ -73,6 +73,12 @@ class Metrics:
         self.sign_ins = Counter(
             "postfach_sign_ins", "Attempts to sign in by outcome.", ["outcome"], registry=self.registry
         )
+        self.one_time_links = Counter(
+            "postfach_one_time_links",
+            "Presses of the button behind a letter's link by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.sockets = Gauge("postfach_sockets", "Open WebSockets.", registry=self.registry)
         self.subscriptions = Gauge("postfach_subscriptions", "Open subscriptions.", registry=self.registry)
         self.closed = Counter(

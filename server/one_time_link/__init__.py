@@ -36,7 +36,8 @@ from server.origins import Origin, origin_of
 
 if TYPE_CHECKING:
     from mail.letters.languages import Language
-    from mail.servers import MailServer
+    from mail.servers import MailServer, MailServers
+    from resolvers.one_time_links import Shown
     from server.runtime import Runtime
     from server.settings import Settings
 
@@ -64,16 +65,23 @@ class _Door:
             )
         try:
             async with asyncio.timeout(self._settings.operation_seconds):
-                return respond(await self._show(request), HTTPStatus.OK, JSON)
+                shown = await self._show(request)
+            self._count("shown")
+            return respond(shown, HTTPStatus.OK, JSON)
         except NotFoundError as error:
+            self._count(error.code)
             return refuse(RefusedError(HTTPStatus.NOT_FOUND, error.code, error.message))
         except RateLimitedError as error:
+            self._count(error.code)
             headers = {"Retry-After": str(error.retry_after)}
             return refuse(RefusedError(HTTPStatus.TOO_MANY_REQUESTS, error.code, error.message, headers))
         except RefusedError as error:
             return refuse(error)
         except (DatabaseUnavailableError, TimeoutError):
             return refuse(unavailable())
+
+    def _count(self, outcome: str) -> None:
+        self._runtime.metrics.one_time_links.labels(outcome).inc()
 
     async def _show(self, request: Request) -> dict[str, Any]:
         _require_own_page(request, self._settings)
@@ -88,25 +96,32 @@ class _Door:
             remote_address=remote_address(request),
         )
         shown = await one_time_links.show(asking, asked["token"])
-        servers = self._runtime.services.servers
-        settings = client_settings(servers, shown.address)
-        profile = profile_url(self._settings.public_url, shown.address)
-        try:
-            account = _drawing(thunderbird_account(settings, name=shown.email_name))
-        except ValueError:
-            account = None
-        return {
-            "address": shown.address,
-            "password": shown.password,
-            "servers": {
-                "imap": _told(servers.imap),
-                "pop3": _told(servers.pop3),
-                "submission": _told(servers.submission),
-            },
-            "profileUrl": profile,
-            "profileCode": _drawing(profile),
-            "accountCode": account,
-        }
+        # Drawing takes long enough for others to notice.
+        return await asyncio.to_thread(
+            _answer, shown, self._runtime.services.servers, self._settings.public_url
+        )
+
+
+def _answer(shown: Shown, servers: MailServers, public_url: str) -> dict[str, Any]:
+    """Return what the page shows: the password, where it is entered, and what sets up a phone."""
+    settings = client_settings(servers, shown.address)
+    profile = profile_url(public_url, shown.address)
+    try:
+        account = _drawing(thunderbird_account(settings, name=shown.email_name))
+    except ValueError:
+        account = None
+    return {
+        "address": shown.address,
+        "password": shown.password,
+        "servers": {
+            "imap": _told(servers.imap),
+            "pop3": _told(servers.pop3),
+            "submission": _told(servers.submission),
+        },
+        "profileUrl": profile,
+        "profileCode": _drawing(profile),
+        "accountCode": account,
+    }
 
 
 def _require_own_page(request: Request, settings: Settings) -> None:

@@ -239,6 +239,15 @@ async def test_too_many_wrong_tokens_are_told_how_long_to_wait(
     assert [each.status_code for each in answers] == [404, 404, 429]
     assert 0 < int(answers[2].headers["retry-after"]) <= 15 * 60
     assert answers[2].json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
+    # A link that works is not held up, and each is counted.
+    desk, secret = await desk_of(house)
+    assert (await post(house, {"token": await give_link(desk, house.anna)})).json()["password"] == secret
+    async with house.client() as client:
+        told = re.findall(
+            r"(?m)^postfach_one_time_links_total\{outcome=\"(\w+)\"\} (\S+)$",
+            (await client.http.get("/metrics")).text,
+        )
+    assert dict(told) == {"shown": "1.0", "NOT_FOUND": "2.0", "RATE_LIMITED": "1.0"}
 
 
 async def test_without_the_database_the_link_stays(house: Doors, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,22 +36,25 @@ from tests.stream import stream
 
 OWN = "a horse that is correct"
 READERS = "7hKpw-Rt4Xa-nB9vQ-cF2mZ-y6LdG"
-DESK, READER = "neues.postfach@nord.example", "leserin@nord.example"
+DESK = "neues.postfach@nord.example"
+READER, SECOND = "leserin@nord.example", "leser@nord.example"
 WORLD = f"""
 {{"type": "agency", "key": "nord", "name": "Nordlicht Häuser & Gärten", "domains": ["nord.example"]}}
 {{"type": "user", "agency": "nord", "login": "boss@nord.example", "firstName": "Jörg", "lastName": "Müller", \
 "role": "ADMINISTRATOR", "password": "{OWN}"}}
 {{"type": "mailbox", "agency": "nord", "address": "{DESK}", "emailName": "Zoë Groß"}}
 {{"type": "mailbox", "agency": "nord", "address": "{READER}", "password": "{READERS}"}}
+{{"type": "mailbox", "agency": "nord", "address": "{SECOND}", "password": "{READERS}"}}
 """
-SEND = """mutation ($box: ID!, $to: String!, $language: String) {
-  sendMailboxCredentials(input: { mailboxId: $box, to: $to, language: $language }) {
+SEND = """mutation ($box: ID!, $to: String!, $language: String, $content: CredentialContent = ONE_TIME_LINK) {
+  sendMailboxCredentials(input: { mailboxId: $box, to: $to, language: $language, content: $content }) {
     delivery { id } errors { code message }
   }
 }"""
 CHANGED = """subscription ($id: ID!) {
   credentialDeliveryChanged(deliveryId: $id) { state failure openedAt }
 }"""
+ALLOW = "mutation { setPasswordsInLetters(allowed: true) { errors { code } } }"
 SECONDS = 60
 CHROMIUM_OPTIONS = (
     "--no-sandbox",
@@ -127,6 +130,11 @@ class Way:
                 assert opened == {"state": "SENT", "failure": None}
             await asyncio.to_thread(self._use, password)
             await self._press_again(browser, link)
+            # The other kind of letter, in the other language.
+            assert (await boss.payload(ALLOW))["errors"] == []
+            asked = {"box": box, "to": SECOND, "language": "en-GB", "content": "PASSWORD"}
+            assert (await boss.payload(SEND, asked))["errors"] == []
+            self._check_password(await asyncio.to_thread(self._read, 1, SECOND), password)
 
     @asynccontextmanager
     async def _browser(self) -> AsyncIterator[Browser]:
@@ -139,9 +147,9 @@ class Way:
 
     # ------------------------------------------------------------ the letter
 
-    def _read(self, number: int) -> EmailMessage:
-        """Wait for so many messages in the reader's mailbox; return the newest."""
-        with closing(_Imap(self.host, READER, READERS)) as imap:
+    def _read(self, number: int, reader: str = READER) -> EmailMessage:
+        """Wait for so many messages in a reader's mailbox; return the newest."""
+        with closing(_Imap(self.host, reader, READERS)) as imap:
             return imap.message(number)
 
     def _check_letter(self, letter: EmailMessage) -> str:
@@ -164,6 +172,14 @@ class Way:
         assert (account["EmailAddress"], account["EmailAccountName"]) == (DESK, "Zoë Groß")
         assert account["IncomingMailServerPortNumber"] == self.host.imaps
         return link
+
+    def _check_password(self, letter: EmailMessage, password: str) -> None:
+        """Hold a letter with the password itself against what was to leave."""
+        assert letter["Subject"] == f"Credentials for {DESK}"
+        assert letter["Content-Language"] == "en"
+        for kind in ("plain", "html"):
+            assert password in _body(letter, kind)
+            assert "/credentials" not in _body(letter, kind)
 
     # ------------------------------------------------------------ the page
 
