@@ -4,12 +4,13 @@ What differs from the original: a transaction takes the write lock when it begin
 another process instead of failing with "database is locked" at its first write; what reads goes on meanwhile. Scripts run
 statement by statement, because Python's own `executescript` commits whatever is open and so would tear a migration apart. A begin
 that fails gives the lock back. And a statement whose caller is cancelled is interrupted, and its connection is free for the next
-one only when it has ended.
+one only when it has ended; closing ends one as well.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,18 @@ class PostfachSqliteClient(SqliteClient):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 (Tortoise's signature)
         super().__init__(*arguments, **named)
         self.turns = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the connection; a statement that still runs is ended, since nobody will read its rows."""
+        connection = self._connection
+        closing = asyncio.ensure_future(super().close())
+        while not closing.done():
+            await asyncio.wait([closing], timeout=INTERRUPT_SECONDS)
+            if not closing.done() and connection is not None:
+                # It may be closed by now.
+                with contextlib.suppress(sqlite3.Error, ValueError):
+                    await connection.interrupt()
+        await closing
 
     def _in_transaction(self) -> ImmediateTransactionContext:
         return ImmediateTransactionContext(ImmediateTransaction(self), self._lock)

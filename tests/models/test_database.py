@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from tortoise.exceptions import OperationalError
 
 from models.database import Database, DatabaseUrl, DatabaseUrlError, Unit, translate
 from models.fields import instant_to_text
@@ -131,3 +132,22 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
     before = await storage.contents(database)
     await database.migrate()
     assert await storage.contents(database) == before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+async def test_closing_ends_what_is_still_being_read(migrated_database_url: str) -> None:
+    database = await Database.open(DatabaseUrl.parse(migrated_database_url))
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS total FROM n"
+    )
+    reading = asyncio.ensure_future(database.fetch(endless))
+    # It has the connection: nobody else is answered.
+    waiting = asyncio.ensure_future(database.fetch("SELECT 1 AS one"))
+    done, _ = await asyncio.wait([waiting], timeout=0.2)
+    assert done == set()
+    waiting.cancel()
+    async with asyncio.timeout(30):
+        await database.close()
+        with pytest.raises(OperationalError):
+            await reading
