@@ -8,7 +8,6 @@ prepared statements, without HTTP, a rule, a lock or an audit: four inserts betw
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import statistics
 import time
@@ -20,6 +19,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import uvloop
 
+from bench import commands
 from bench.contestants import Postfach, cpu_seconds, served
 from bench.databases import machine
 from bench.load import Asked, Load, run
@@ -162,15 +162,7 @@ async def bare(url: str, people: list[Writer], turn: int, seconds: float) -> flo
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench booking",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--connections", type=int, default=16)
+    parser = commands.parser_of_rounds("booking", __doc__)
     chosen = parser.parse_args(arguments)
     print(machine())
     with served(chosen.entries) as (_, url, server):

@@ -9,7 +9,6 @@ server's own time for an answer, `in database` that of PostgreSQL.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 
-from bench import report
+from bench import commands, report
 from bench.contestants import Contestant, Limit, Postfach, cpu_seconds
 from bench.databases import Cluster, cluster, machine
 from bench.load import Load, run
@@ -32,7 +31,8 @@ from bench.report import Round
 from bench.rivals import Mercurius, PostGraphile, are_installed
 
 SERVERS = ("limit", "Postfach", "Mercurius", "PostGraphile")
-WARM_SECONDS = 2.0
+WARM_SECONDS = 4.0
+"""V8 and the servers' caches need a while."""
 
 
 def check(contestants: Sequence[Contestant], asked: dict[str, list[Question]]) -> None:
@@ -108,15 +108,7 @@ def median(rounds: Sequence[Round]) -> Round:
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--connections", type=int, default=16)
+    parser = commands.parser_of_rounds("compare", __doc__)
     parser.add_argument("--workers", type=int, default=1, help="processes of each server")
     parser.add_argument("--servers", default=",".join(SERVERS))
     parser.add_argument("--operations", default="Q1,Q2,Q3,Q4")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ def cpu_seconds(process: psutil.Process) -> float:
     return spent + float(own.children_user + own.children_system)
 
 
-class Contestant:
+class Contestant(ABC):
     """A server under measure: inside of `with` it runs and answers."""
 
     name: str
@@ -57,13 +58,13 @@ class Contestant:
         self.http = httpx.Client(trust_env=False, timeout=60)
 
     @property
+    @abstractmethod
     def process(self) -> psutil.Process:
         """The process, whose children belong to it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def asked(self, question: Question) -> Asked:
         """Return the request by which this server is asked a question."""
-        raise NotImplementedError
 
     def answer(self, question: Question) -> Json:
         """Ask once; return what is the same for every server that is right."""
@@ -82,8 +83,8 @@ class Contestant:
         """Return an answer in the words of our schema."""
         return data
 
-    def __enter__(self) -> Self:
-        raise NotImplementedError
+    @abstractmethod
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None:
         self.http.close()
@@ -141,13 +142,13 @@ class Child(Contestant):
         self._written = folder / f"{type(self).__name__}.log"
         self._process: psutil.Popen | None = None
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """Return what is run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def environment(self) -> dict[str, str]:
         """Return what is added to the environment."""
-        raise NotImplementedError
 
     @property
     def process(self) -> psutil.Process:

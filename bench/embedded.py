@@ -7,7 +7,6 @@ The answers are compared first; then both are asked in turn.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sqlite3
 import statistics
@@ -16,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID
 
+from bench import commands
 from bench.compare import check
 from bench.contestants import Contestant, Limit, Postfach, cpu_seconds
 from bench.data.filling import fill
@@ -46,15 +46,7 @@ def questions(url: str) -> list[Question]:
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench sqlite",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--connections", type=int, default=16)
+    parser = commands.parser_of_rounds("sqlite", __doc__)
     chosen = parser.parse_args(arguments)
     print(machine())
     with ExitStack() as stack:

@@ -7,7 +7,6 @@ An agency of 250 users and 300 VIP mailboxes in which every entry is guarded: wh
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import statistics
 import sys
@@ -17,6 +16,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from bench import commands
 from models import visibility
 from models.database import Database, DatabaseUrl
 from models.tables import ReadLevel
@@ -114,7 +114,7 @@ async def page_row(database: Database, reader: Reader, nothing: float) -> str:
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(prog="python -m bench feed", description=__doc__)
+    parser = commands.parser("feed", __doc__)
     parser.add_argument("--entries", type=int, default=100_000)
     asked = parser.parse_args(arguments)
     postgres = peers.find("postgresql")

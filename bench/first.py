@@ -8,10 +8,10 @@ two medians is what is taken for parsing, validating, measuring and compiling.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from itertools import count
 
+from bench import commands
 from bench.contestants import Postfach, cpu_seconds, served
 from bench.databases import machine
 from bench.load import Asked, Load, run
@@ -34,11 +34,7 @@ def asked(server: Postfach, number: int) -> Asked:
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench first",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = commands.parser("first", __doc__)
     parser.add_argument("--entries", type=int, default=20_000)
     parser.add_argument("--documents", type=int, default=60, help="of each kind in a round")
     parser.add_argument("--rounds", type=int, default=5)

@@ -10,7 +10,6 @@ internal. The people come first and are told apart, since most of their time is 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
@@ -25,6 +24,7 @@ from random import Random
 import asyncpg
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 
+from bench import commands
 from models import brought, bulk
 from models.database import Database, DatabaseUrl
 from tests import command, peers
@@ -170,9 +170,7 @@ async def copy(source: str, target: str, folder: Path) -> float:
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = commands.parser("import", __doc__)
     parser.add_argument("--mails", type=int, default=1_000_000)
     parser.add_argument("--database")
     asked = parser.parse_args(arguments)

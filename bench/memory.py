@@ -8,12 +8,12 @@ a line each minute; what grows after the first ones is a leak, or a cache that i
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 from itertools import count
 from pathlib import Path
 
+from bench import commands
 from bench.booking import Writer, bookings, writers
 from bench.contestants import served
 from bench.databases import machine
@@ -27,11 +27,7 @@ UNSEEN_IN_A_SLICE = 20
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench memory",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = commands.parser("memory", __doc__)
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--save", type=Path, help="a file for the lines")

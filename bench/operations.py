@@ -89,7 +89,7 @@ class Question:
 async def viewer_of(connection: asyncpg.Connection[asyncpg.Record], login: str) -> Viewer:
     """Return a user of the world."""
     row = await connection.fetchrow("SELECT id, agency_id FROM users WHERE login = $1", login)
-    assert row is not None, f"{login}: not in this database; bench database or bench fill makes one"
+    assert row is not None, f"{login}: not in this database"
     return Viewer(row["id"], row["agency_id"], login)
 
 

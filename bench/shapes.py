@@ -9,7 +9,6 @@ as they are then, without what EXPLAIN adds. A row is the median of the rounds; 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import statistics
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
+from bench import commands
 from bench.contestants import Postfach
 from bench.data.world import CLOSED, SHAPES
 from bench.databases import Cluster, cluster, machine
@@ -54,11 +54,7 @@ def spent(data: Cluster, server: Postfach, name: str, request: Asked, number: in
 
 def main(arguments: list[str]) -> None:
     """Run the measurement."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench shapes",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = commands.parser("shapes", __doc__)
     parser.add_argument("--sizes", default="10000,100000", help="entries of each database")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--questions", type=int, default=50, help="of each shape in a round")

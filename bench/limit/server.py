@@ -35,7 +35,7 @@ class State:
 state = State()
 
 
-async def _utc(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _nothing(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Do nothing between two statements."""
 
 
@@ -46,7 +46,7 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         os.environ["BENCH_DATABASE_URL"],
         min_size=POOL_SIZE,
         max_size=POOL_SIZE,
-        reset=_utc,
+        reset=_nothing,
         server_settings={"timezone": "UTC", "application_name": "limit"},
     ) as pool:
         state.pool = pool
