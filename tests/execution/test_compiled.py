@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio
 
 LEFT_BEHIND = ("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
 """GraphQL's own executor forgets some of what it began when a field fails."""
-SECONDS = float(os.environ.get("POSTFACH_COMPILED_SECONDS", "10"))
+SECONDS = float(os.environ.get("POSTFACH_COMPILED_SECONDS", "6"))
 COMPILED = Compiled()
 PLAIN, QUICK = Zoo(None), Zoo(COMPILED)
 

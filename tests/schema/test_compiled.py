@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio
 
-SECONDS = float(os.environ.get("POSTFACH_COMPILED_SECONDS", "10"))
+SECONDS = float(os.environ.get("POSTFACH_COMPILED_SECONDS", "6"))
 LIMITS = Limits(fields=5_000, aliases=1_000, cost=10**9, root_fields=100)
 COLUMNS = ("signed out", "user", "concerned", "administrator", "account manager", "stranger")
 

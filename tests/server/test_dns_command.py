@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,8 @@ def test_named_domains_need_neither_a_database_nor_a_key(tmp_path: Path) -> None
 def test_what_can_not_be_published_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, str], domains: list[str], told: str
 ) -> None:
+    for name in [each for each in os.environ if each.startswith("POSTFACH_")]:
+        monkeypatch.delenv(name)
     for name, text in {"POSTFACH_DATA_DIR": str(tmp_path / "data"), **SETTINGS, **changes}.items():
         monkeypatch.setenv(name, text)
     with pytest.raises(CommandError) as refused:

@@ -22,7 +22,7 @@ from tests.oracle.world import World
 from tests.system.comparison import compare_worlds
 from tests.system.harness import SEED
 
-WORLDS = int(os.environ.get("POSTFACH_WORLDS", "15"))
+WORLDS = int(os.environ.get("POSTFACH_WORLDS", "10"))
 WORLDS_IN_A_DATABASE = 25
 
 
