@@ -1,6 +1,6 @@
 """Random worlds over the API, compared with the oracle: lists, filters, search, counts, nodes, nested paths.
 
-`POSTFACH_WORLDS` is the number of worlds for each database (15), `POSTFACH_SEED` the first seed (random).
+`POSTFACH_WORLDS` is the number of worlds for each database (10), `POSTFACH_SEED` the first seed (random).
 A failure names the seed of its world; `POSTFACH_WORLDS=1 POSTFACH_SEED=…` runs that one alone.
 """
 
