@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnProcess
 
 from models.database import DatabaseUnavailableError
@@ -71,6 +71,8 @@ class _Crew:
         os.set_blocking(self._ask, False)
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: os.write(self._ask, b"!"))
+        # The start of a process starts this one first where it is missing, which lets a Ctrl-C through again.
+        resource_tracker.ensure_running()
         self._workers = [self._start() for _ in range(count)]
 
     def work(self, announce: Callable[[], None]) -> int:
