@@ -7,7 +7,8 @@ from typing import Any
 
 from models.database import Database
 from resolvers.hashing import Hasher
-from resolvers.importing import Summary, bring
+from resolvers.importing import LineRefusedError, Summary, bring
+from tests import evidence
 from tests.oracle.world import CHEAP_HASH
 from tests.surroundings import SEALS
 
@@ -82,7 +83,12 @@ def written(lines: Iterable[Line | bytes]) -> list[bytes]:
 async def take(database: Database, *lines: Line | bytes) -> Summary:
     """Imports these lines in one unit of work."""
     hasher = Hasher()
+    for line in written(lines):
+        evidence.brought(line, "a password in an import")
     try:
         return await database.transact(lambda unit: bring(unit, written(lines), hasher, SEALS))
+    except LineRefusedError as refused:
+        evidence.keep(str(refused), "the refusal of a line")
+        raise
     finally:
         hasher.close()

@@ -9,6 +9,8 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests import evidence
+
 
 @dataclass(frozen=True)
 class Span:
@@ -36,6 +38,7 @@ class Collector:
     def take(self, body: bytes) -> None:
         """Take a request's body."""
         self.bodies.append(body)
+        evidence.keep(body.decode("utf-8", "backslashreplace"), "a trace")
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             self.resources.append(_plain(resource.resource.attributes))
             for scope in resource.scope_spans:
