@@ -58,6 +58,14 @@ def together(many: Callable[..., Awaitable[Sequence[Any]]]) -> Callable[[Any], A
     return mark
 
 
+def attribute_of(definition: GraphQLField) -> str | None:
+    """Return the attribute that a field without a resolver reads."""
+    field: StrawberryField | None = definition.extensions.get(DEFINITION)
+    if field is None or not field.is_basic_field or field.default_resolver is not getattr:
+        return None
+    return field.python_name
+
+
 class Field:
     """A field of the schema where an operation selects it."""
 
@@ -70,20 +78,13 @@ class Field:
         self.key = selected.key
         self.definition = definition
         self.strawberry: StrawberryField | None = definition.extensions.get(DEFINITION)
-        self.attribute = self._attribute()
+        self.attribute = attribute_of(definition)
         self.is_async = self.strawberry is None or self.strawberry.is_async
         self._permissions = self._simple_permissions()
         self._function = self._direct_function()
         self.many = getattr(self._function, MANY, None)
         self._constant = not any(_holds_variable(node) for node in selected.nodes)
         self._constant_arguments: dict[str, Any] | None = None
-
-    def _attribute(self) -> str | None:
-        """Return the attribute that a field without a resolver reads."""
-        field = self.strawberry
-        if field is None or not field.is_basic_field or field.default_resolver is not getattr:
-            return None
-        return field.python_name
 
     def _simple_permissions(self) -> list[PermissionExtension] | None:
         """Return the permissions before the resolver, outermost first; None where something else stands there too."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -16,8 +17,11 @@ from graphql import (
     GraphQLEnumType,
     GraphQLID,
     GraphQLLeafType,
+    GraphQLNonNull,
+    GraphQLOutputType,
     GraphQLString,
     Undefined,
+    is_leaf_type,
 )
 
 from execution.trouble import TroubleError
@@ -25,6 +29,8 @@ from execution.trouble import TroubleError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+KEPT = 1_000
+"""More than the scalars and enums of a schema."""
 DIRECT: dict[GraphQLLeafType, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 
 
@@ -52,6 +58,14 @@ class Leaf:
             enum if names else None,
             names,
         )
+
+
+@lru_cache(KEPT)
+def leaf_of(kind: GraphQLOutputType) -> Leaf | None:
+    """Return how values of a type are written that is a scalar or an enum, None for any other type."""
+    if isinstance(kind, GraphQLNonNull):
+        return Leaf.of(kind.of_type, nullable=False) if is_leaf_type(kind.of_type) else None
+    return Leaf.of(kind, nullable=True) if is_leaf_type(kind) else None
 
 
 def _required(kind: GraphQLLeafType) -> Callable[[Any], Any]:

@@ -18,9 +18,8 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
+    SelectionSetNode,
     VariableNode,
-    Visitor,
-    visit,
 )
 from graphql.execution.collect_fields import (
     CollectedFields,
@@ -33,6 +32,7 @@ from graphql.execution.collect_fields import (
 from execution.trouble import NotCompilableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from graphql import DocumentNode
@@ -103,29 +103,31 @@ def conditions(document: DocumentNode) -> tuple[str, ...]:
     Raises `NotCompilableError` for a directive other than `@skip` and `@include`, for fragments with variables, and for
     introspection: whether it is allowed is asked for each request, on the way that is not compiled.
     """
-    found = _Conditions()
-    visit(document, found)
-    return tuple(sorted(found.names))
-
-
-class _Conditions(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        if node.name.value not in INCLUSION:
-            raise NotCompilableError(f"@{node.name.value}")
-        for argument in node.arguments or ():
-            if isinstance(argument.value, VariableNode):
-                self.names.add(argument.value.name.value)
-            elif not isinstance(argument.value, BooleanValueNode):
-                raise NotCompilableError(f"an argument of @{node.name.value}")
-
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        if node.name.value in INTROSPECTION:
-            raise NotCompilableError(node.name.value)
-
-    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
-        if node.variable_definitions:
+    names: set[str] = set()
+    pending: list[Any] = [*document.definitions]
+    for definition in document.definitions:
+        variables = getattr(definition, "variable_definitions", None) or ()
+        if variables and isinstance(definition, FragmentDefinitionNode):
             raise NotCompilableError("variables of a fragment")
+        pending += variables
+    while pending:
+        node = pending.pop()
+        for directive in node.directives or ():
+            names.update(_conditions(directive))
+        if isinstance(node, FieldNode) and node.name.value in INTROSPECTION:
+            raise NotCompilableError(node.name.value)
+        selection: SelectionSetNode | None = getattr(node, "selection_set", None)
+        if selection is not None:
+            pending += selection.selections
+    return tuple(sorted(names))
+
+
+def _conditions(node: DirectiveNode) -> Iterator[str]:
+    """Name the variables that a directive depends on."""
+    if node.name.value not in INCLUSION:
+        raise NotCompilableError(f"@{node.name.value}")
+    for argument in node.arguments or ():
+        if isinstance(argument.value, VariableNode):
+            yield argument.value.name.value
+        elif not isinstance(argument.value, BooleanValueNode):
+            raise NotCompilableError(f"an argument of @{node.name.value}")

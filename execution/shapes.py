@@ -23,9 +23,9 @@ from graphql import (
 from graphql.execution.execute import default_type_resolver
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
-from execution.fields import Field
+from execution.fields import Field, attribute_of
 from execution.generated import builder
-from execution.leaves import Leaf
+from execution.leaves import Leaf, leaf_of
 from execution.trouble import NotCompilableError, TroubleError
 from execution.waiting import all_of
 
@@ -218,11 +218,14 @@ class Objects(Shape):
             definition = kind.fields.get(each.name)
             if definition is None or each.name.startswith("__"):
                 raise NotCompilableError(f"the field {each.name}")
+            attribute = attribute_of(definition)
+            leaf = None if attribute is None else leaf_of(definition.type)
+            if leaf is not None:
+                entries.append((each.key, attribute, leaf))
+                continue
+            entries.append((each.key, None, None))
             field = Field(kind, each, definition, path)
-            leaf = _leaf_of(definition.type) if field.attribute is not None else None
-            entries.append((each.key, None if leaf is None else field.attribute, leaf))
-            if leaf is None:
-                self.members.append(Member(field, shape_of(plan, definition.type, field)))
+            self.members.append(Member(field, shape_of(plan, definition.type, field)))
         self._build = builder(kind.name, entries)
         self._now = [each for each in self.members if not each.is_async]
         self._later = [each for each in self.members if each.is_async]
@@ -252,12 +255,6 @@ class Objects(Shape):
                 if is_type_of(value, info) is not True:
                     raise TroubleError("another type")
         return self._build(values)
-
-
-def _leaf_of(kind: GraphQLOutputType) -> Leaf | None:
-    if isinstance(kind, GraphQLNonNull):
-        return Leaf.of(kind.of_type, nullable=False) if is_leaf_type(kind.of_type) else None
-    return Leaf.of(kind, nullable=True) if is_leaf_type(kind) else None
 
 
 class Member:

@@ -1,0 +1,64 @@
+"""Code is made once for the same kinds of values, whatever they are called."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from graphql import GraphQLInt, GraphQLNonNull, GraphQLString
+
+from execution import generated
+from execution.generated import builder
+from execution.leaves import Leaf, leaf_of
+from execution.trouble import NotCompilableError, TroubleError
+
+TEXT, NUMBER = leaf_of(GraphQLString), leaf_of(GraphQLNonNull(GraphQLInt))
+Entry = tuple[str, str | None, Leaf | None]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> None:
+    generated._kept.cache_clear()  # noqa: SLF001 (what a test counts)
+
+
+def test_the_same_kinds_of_values_share_one_compilation() -> None:
+    first = builder("Cat", [("a", "name", TEXT), ("n", "number", NUMBER), ("t", "__typename", None)])
+    second = builder("Dog", [("b", "title", TEXT), ("m", "size", NUMBER), ("u", "__typename", None)])
+
+    assert generated._kept.cache_info().misses == 1  # noqa: SLF001
+    assert first([SimpleNamespace(name="x", number=1)]) == [{"a": "x", "n": 1, "t": "Cat"}]
+    assert second([SimpleNamespace(title=None, size=2)]) == [{"b": None, "m": 2, "u": "Dog"}]
+    with pytest.raises(TroubleError):
+        second([SimpleNamespace(title="x", size=None)])
+
+
+def test_names_that_the_code_uses_itself_stand_for_themselves() -> None:
+    entries: list[Entry] = [
+        ("k1", "append", TEXT),
+        ("k0", "a0", TEXT),
+        ("typename", "c0", TEXT),
+        ("a1", "__typename", None),
+        ("out", None, None),
+    ]
+    built = builder("k0", entries)([SimpleNamespace(append="1", a0="2", c0="3")])
+    assert built == [{"k1": "1", "k0": "2", "typename": "3", "a1": "k0", "out": None}]
+    assert list(built[0]) == [key for key, *_ in entries]
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 40, 300])
+def test_any_number_of_fields(count: int) -> None:
+    def made(prefix: str) -> tuple[Any, dict[str, str]]:
+        names = [f"{prefix}{place}" for place in range(count)]
+        build = builder("Cat", [(f"{name}_", name, TEXT) for name in names])
+        return build([SimpleNamespace(**{name: name for name in names})]), {f"{n}_": n for n in names}
+
+    for prefix in ("a", "k", "other"):
+        built, expected = made(prefix)
+        assert built == [expected]
+        assert list(built[0]) == list(expected)
+
+
+def test_an_attribute_is_an_identifier() -> None:
+    with pytest.raises(NotCompilableError):
+        builder("Cat", [("a", "name or exit()", TEXT)])
