@@ -35,6 +35,8 @@ class Limits:
     """Fields that are given another name."""
     directives: int = 50
     """`@skip`, `@include` and their like, however often on one place."""
+    directives_at_once: int = 5
+    """Directives on one place."""
     list_items: int = 1_000
     """Entries of a list that is given as an argument, within others too."""
     cost: int = 50_000

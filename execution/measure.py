@@ -7,12 +7,13 @@ written as, and are left to validation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from graphql import (
     ArgumentNode,
+    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -85,6 +86,7 @@ class _Count:
     fields: int = 0
     aliases: int = 0
     directives: int = 0
+    directives_at_once: int = 0
     list_items: int = 0
     cost: int = 0
     each: int = 0
@@ -94,9 +96,16 @@ class _Count:
         self.fields = min(MOST, self.fields + other.fields)
         self.aliases = min(MOST, self.aliases + other.aliases)
         self.directives = min(MOST, self.directives + other.directives)
+        self.directives_at_once = max(self.directives_at_once, other.directives_at_once)
         self.list_items = max(self.list_items, other.list_items)
         self.cost = min(MOST, self.cost + other.cost)
         self.each = min(MOST, self.each + other.each)
+
+    def direct(self, directives: Sequence[DirectiveNode] | None) -> None:
+        """Count the directives on one place."""
+        number = len(directives or ())
+        self.directives += number
+        self.directives_at_once = max(self.directives_at_once, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +153,9 @@ class Measure:
         root = self._schema.get_root_type(node.operation)
         count = self._selection(node.selection_set, root)
         fields, secrets = self._direct(node.selection_set)
-        count.directives += len(node.directives or ())
+        count.direct(node.directives)
         for variable in node.variable_definitions or ():
-            count.directives += len(variable.directives or ())
+            count.direct(variable.directives)
             if variable.default_value is not None:
                 count.list_items = max(count.list_items, self._longest(variable.default_value))
         counted = {
@@ -154,6 +163,7 @@ class Measure:
             "fields": count.fields,
             "aliases": count.aliases,
             "directives": count.directives,
+            "directives_at_once": count.directives_at_once,
             "list_items": count.list_items,
             "cost": min(MOST, count.cost + count.each),
             "root_fields": fields,
@@ -176,7 +186,7 @@ class Measure:
 
     def _fragment(self, node: FragmentDefinitionNode) -> _Count:
         count = self._selection(node.selection_set, self._schema.get_type(node.type_condition.name.value))
-        count.directives += len(node.directives or ())
+        count.direct(node.directives)
         return count
 
     def _selection(self, node: SelectionSetNode, parent: GraphQLNamedType | None) -> _Count:
@@ -188,12 +198,12 @@ class Measure:
                 condition = each.type_condition
                 inside = parent if condition is None else self._schema.get_type(condition.name.value)
                 found = self._selection(each.selection_set, inside)
-                found.directives += len(each.directives or ())
+                found.direct(each.directives)
                 count.add(found)
             else:
                 # One that spreads itself, or is not there, is left to validation.
                 count.add(self._done.get(_spread(each), _Count()))
-                count.directives += len(each.directives or ())
+                count.direct(each.directives)
         return count
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> _Count:
@@ -208,10 +218,12 @@ class Measure:
             depth=inside.depth + 1,
             fields=inside.fields + 1,
             aliases=inside.aliases + (node.alias is not None),
-            directives=inside.directives + len(node.directives or ()),
+            directives=inside.directives,
+            directives_at_once=inside.directives_at_once,
             list_items=inside.list_items,
             cost=1,
         )
+        count.direct(node.directives)
         for argument in node.arguments or ():
             count.list_items = max(count.list_items, self._longest(argument.value))
         if parent is not None and (parent.name, node.name.value) == WRAPPED:

@@ -68,6 +68,7 @@ def refused(text: str, limits: Limits, variables: dict[str, Any] | None = None) 
         ("root_fields", "{ a: me { name } me { name } }", 2),
         ("aliases", "{ a: me { b: name } }", 2),
         ("directives", "{ me @skip(if: true) @include(if: true) { name } }", 2),
+        ("directives_at_once", "{ me @skip(if: true) @include(if: true) { name @skip(if: true) } }", 2),
         ("list_items", "{ nodes(ids: [1, 2]) { name } }", 2),
         ("cost", "{ me { name } }", 2),
         ("secrets", "mutation { a: tell { name } b: tell { name } }", 2),

@@ -67,6 +67,22 @@ def test_everything_is_counted_with_fragments_in_place(
 
 
 @pytest.mark.parametrize(
+    "document",
+    [
+        "{ me { name @x @x @x } friend { name @x } }",
+        "query @x @x @x { me { name @x } }",
+        "query ($a: Int @x @x @x) { me { name @x @x } }",
+        "{ me { ... @x @x @x { name @x @x } } }",
+        "{ me { ...F @x @x @x } } fragment F on User { name @x @x }",
+        "{ me { ...F @x @x } } fragment F on User @x @x @x { name @x @x }",
+        "{ me { ...F @x } } fragment F on User { friend { ...G } } fragment G on User { name @x @x @x }",
+    ],
+)
+def test_directives_on_one_place_are_counted_wherever_it_is(document: str) -> None:
+    assert counted(document)["directives_at_once"] == 3
+
+
+@pytest.mark.parametrize(
     "document,variables,cost",
     [
         ("{ me { name friend { name } } }", {}, 4),

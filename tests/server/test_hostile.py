@@ -124,7 +124,7 @@ async def test_a_scanner_finds_nothing(door_database: str, tmp_path: Path) -> No
             "BAD_REQUEST"
         ]
         directives = "query { __typename " + "@aa" * 10 + " }"
-        assert set((await client.execute(directives)).codes) == {"GRAPHQL_VALIDATION_FAILED"}
+        assert (await client.execute(directives)).codes == ["LIMIT_EXCEEDED"]
         circular = "query { __schema { types { fields { type { fields { type { fields { type { name } } } } } } } } }"
         for query in (circular, "query { __schema { types { name } } }", '{ __type(name: "User") { name } }'):
             assert "data" not in (await client.execute(query)).json

@@ -42,7 +42,8 @@ TOO_MUCH: list[tuple[str, str, dict[str, Any], int]] = [
     ),
     ("root_fields", "{" + "viewer { id }" * 21 + "}", {}, 21),
     ("aliases", "{ viewer {" + "".join(f"a{n}: id " for n in range(31)) + "} }", {}, 31),
-    ("directives", "{ viewer " + "@skip(if: true)" * 51 + "{ id } }", {}, 51),
+    ("directives", "{ viewer {" + "id @skip(if: true) @include(if: true) " * 26 + "} }", {}, 52),
+    ("directives_at_once", "{ viewer { id " + "@unknown" * 6 + " } }", {}, 6),
     ("list_items", "query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["x"] * 1_001}, 1_001),
     (
         "cost",
