@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse
 from strawberry.extensions import SchemaExtension
-from strawberry.schema.schema import validate_document
 
 from execution.limits import Limits, exceeded
 from execution.measure import Measure, Measured, Sizes, longest_list
+from execution.validity import errors_in
 
 if TYPE_CHECKING:
     from strawberry.types import ExecutionContext
@@ -75,7 +75,7 @@ class Documents:
         document = Document(parsed, [], len(text) * CHARACTER_BYTES + parsed.token_count * TOKEN_BYTES)
         measured = self._measured(document, given)
         _check(document, measured, given, limits)
-        document.errors = validate_document(self._schema, parsed, rules)
+        document.errors = errors_in(self._schema, parsed, rules)
         if not document.errors:
             self._keep(text, document)
         return document, measured

@@ -10,11 +10,11 @@ from unittest import mock
 import graphql
 import pytest
 from graphql import GraphQLError, GraphQLSyntaxError, build_schema, specified_rules
-from strawberry.schema.schema import validate_document
 
 from execution import documents as module
 from execution.documents import Documents
 from execution.limits import NAMES, Limits
+from execution.validity import errors_in
 
 SCHEMA = build_schema("""
 type Query { me: User  people(first: Int): UserConnection!  nodes(ids: [ID!]!): [User]! }
@@ -42,7 +42,7 @@ def work() -> Iterator[tuple[mock.Mock, mock.Mock]]:
     """What is parsed and validated within the block."""
     with (
         mock.patch.object(module, "parse", wraps=graphql.parse) as parsed,
-        mock.patch.object(module, "validate_document", wraps=validate_document) as validated,
+        mock.patch.object(module, "errors_in", wraps=errors_in) as validated,
     ):
         yield parsed, validated
 
