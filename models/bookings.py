@@ -154,6 +154,15 @@ async def _add_mailboxes(
     )
 
 
+def entries_of(references: References) -> list[tuple[ActivityKind, str | None, str | None]]:
+    """Return kind, contact and property of the entries of an e-mail that is booked first: one even without a reference."""
+    entries: list[tuple[ActivityKind, str | None, str | None]] = [
+        *((ActivityKind.ACTIVITY, reference, None) for reference in references.contacts),
+        *((ActivityKind.AGENTS_LOG, None, reference) for reference in references.properties),
+    ]
+    return entries or [(ActivityKind.ACTIVITY, None, None)]
+
+
 async def _add_entries(
     unit: Unit, agency_id: UUID, mail_id: UUID, position: int, references: References
 ) -> None:
@@ -161,13 +170,9 @@ async def _add_entries(
 
     What depends on bookings and mailboxes is settled afterwards.
     """
-    entries: list[tuple[ActivityKind, str | None, str | None]] = [
-        *((ActivityKind.ACTIVITY, reference, None) for reference in references.contacts),
-        *((ActivityKind.AGENTS_LOG, None, reference) for reference in references.properties),
-    ]
-    if not entries and position == 1:
-        entries = [(ActivityKind.ACTIVITY, None, None)]
-    for kind, contact, property_ in entries:
+    if position > 1 and not (references.contacts or references.properties):
+        return
+    for kind, contact, property_ in entries_of(references):
         await unit.execute(
             "INSERT INTO activities (id, agency_id, mail_id, kind, direction, contact_reference, property_reference, "
             "occurred_at, guarded, mailbox_id, position) "
@@ -192,8 +197,7 @@ async def settle(unit: Unit, mail_id: UUID) -> None:
         "SELECT count(*) AS bookings, min(b.decisive_at) AS first_at, min(CAST(b.mailbox_id AS text)) AS only_mailbox_id, "
         "max(CASE WHEN b.part = 'SENDING' THEN 1 ELSE 0 END) AS sent, "
         "max(CASE WHEN b.part = 'RECEIVING' THEN 1 ELSE 0 END) AS received, "
-        "(SELECT count(*) FROM mail_mailboxes g JOIN mailboxes v ON v.id = g.mailbox_id WHERE g.mail_id = $1 AND v.vip) AS vip "
-        "FROM bookings b WHERE b.mail_id = $1",
+        f"{has_vip('$1')} AS is_guarded FROM bookings b WHERE b.mail_id = $1",
         mail_id,
     )
     if facts is None:
@@ -207,32 +211,39 @@ async def settle(unit: Unit, mail_id: UUID) -> None:
         mail_id,
         direction,
         facts["first_at"],
-        facts["vip"] > 0,
+        facts["is_guarded"],
         UUID(str(facts["only_mailbox_id"])) if is_single else None,
     )
     if not is_single:
-        await store_audience(unit, mail_id)
+        for statement in audience("$1"):
+            await unit.execute(statement, mail_id)
 
 
-async def store_audience(unit: Unit, mail_id: UUID) -> None:
-    """Store the audience and the mailboxes of the entries of an e-mail with several bookings."""
-    await unit.execute(
+def has_vip(mail: str) -> str:
+    """Return the condition that a VIP mailbox is among those of an e-mail: of the one with this id, an expression."""
+    return (
+        "EXISTS (SELECT 1 FROM mail_mailboxes g JOIN mailboxes v ON v.id = g.mailbox_id "
+        f"WHERE g.mail_id = {mail} AND v.vip)"
+    )
+
+
+def audience(mail: str) -> list[str]:
+    """Return what stores the audience and the mailboxes of the entries of an e-mail with several bookings."""
+    readers = (
         "INSERT INTO activity_readers (user_id, activity_id, kind, guarded, occurred_at) "
         "SELECT DISTINCT s.user_id, a.id, a.kind, a.guarded, a.occurred_at FROM activities a "
         "JOIN bookings b ON b.mail_id = a.mail_id JOIN assignments s ON s.mailbox_id = b.mailbox_id "
         "AND s.since <= b.decisive_at AND (s.until IS NULL OR b.decisive_at < s.until) "
-        "WHERE a.mail_id = $1 ON CONFLICT DO NOTHING",
-        mail_id,
+        f"WHERE a.mail_id = {mail} ON CONFLICT DO NOTHING"
     )
-    await unit.execute(
+    mailboxes = (
         "INSERT INTO activity_mailboxes (mailbox_id, activity_id, kind, guarded, occurred_at) "
         "SELECT b.mailbox_id, a.id, a.kind, a.guarded, a.occurred_at FROM activities a "
-        "JOIN bookings b ON b.mail_id = a.mail_id WHERE a.mail_id = $1 ON CONFLICT DO NOTHING",
-        mail_id,
+        f"JOIN bookings b ON b.mail_id = a.mail_id WHERE a.mail_id = {mail} ON CONFLICT DO NOTHING"
     )
-    for table in ("activity_readers", "activity_mailboxes"):
-        await unit.execute(
-            f"UPDATE {table} SET guarded = a.guarded, occurred_at = a.occurred_at FROM activities a "
-            f"WHERE a.id = {table}.activity_id AND a.mail_id = $1",
-            mail_id,
-        )
+    stored_before = [
+        f"UPDATE {table} SET guarded = a.guarded, occurred_at = a.occurred_at FROM activities a "
+        f"WHERE a.id = {table}.activity_id AND a.mail_id = {mail}"
+        for table in ("activity_readers", "activity_mailboxes")
+    ]
+    return [readers, mailboxes, *stored_before]

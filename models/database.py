@@ -15,6 +15,7 @@ import asyncio
 import logging
 import re
 import sqlite3
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -45,7 +46,7 @@ from models.fields import InstantField, instant_from_text, instant_to_text
 from models.sqlite_engine import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from tortoise.backends.base.client import BaseDBAsyncClient
@@ -369,7 +370,7 @@ class Unit(Statements):
         """
         if not self.is_sqlite:
             kind = "" if alone else "_shared"
-            await self.execute(f"SELECT pg_advisory_xact_lock{kind}($1)", _lock_key(agency_id))
+            await self.execute(f"SELECT pg_advisory_xact_lock{kind}($1)", lock_key(agency_id))
 
     async def lock_turn(self, user_id: UUID) -> None:
         """Wait for the user's turn with what is limited in rate and hold it until the end of the unit.
@@ -377,7 +378,7 @@ class Unit(Statements):
         Taken after the users' rows, which are shared by all that a user does at once, and before mailboxes.
         """
         if not self.is_sqlite:
-            await self.execute("SELECT pg_advisory_xact_lock($1)", _lock_key(user_id))
+            await self.execute("SELECT pg_advisory_xact_lock($1)", lock_key(user_id))
 
     def finish(self) -> None:
         """Do what was to be done after the commit."""
@@ -385,7 +386,27 @@ class Unit(Statements):
             action()
 
 
-def _lock_key(owner_id: UUID) -> int:
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that PostgreSQL is told when a connection first calls it, and that goes with the connection.
+
+    So each process calls what stands in its own code, whichever versions of it serve at the same time. It is made in the
+    schema `pg_temp`, and returns a table.
+    """
+
+    name: str
+    definition: str
+    parameters: int
+
+    @property
+    def statement(self) -> str:
+        """Return what calls it."""
+        places = ", ".join(f"${number}" for number in range(1, self.parameters + 1))
+        return f"SELECT * FROM pg_temp.{self.name}({places})"
+
+
+def lock_key(owner_id: UUID) -> int:
+    """Return the number under which PostgreSQL locks an agency or a user."""
     return int.from_bytes(owner_id.bytes[:8], "big", signed=True)
 
 
@@ -462,7 +483,22 @@ class Database(Statements):
         It is run to its end whatever becomes of the caller, and repeated when the database asks for that (a
         deadlock). An exception rolls everything back and is raised on.
         """
-        task = asyncio.ensure_future(self._transact(work) if self.tracer is None else self._traced(work))
+        return await self._to_its_end(self._transact(work) if self.tracer is None else self._traced(work))
+
+    async def call(
+        self,
+        function: Function,
+        *parameters: Any,  # noqa: ANN401 (any value that a statement takes)
+        then: Callable[[Sequence[Mapping[str, Any]]], None],
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of a function of PostgreSQL that is a unit of work by itself: a transaction of one statement.
+
+        What `transact` promises holds. `then` is called with the rows after the commit.
+        """
+        return await self._to_its_end(self._call(function, parameters, then))
+
+    async def _to_its_end(self, running: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(running)
         self._running.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
@@ -498,6 +534,35 @@ class Database(Statements):
             return result
         raise AssertionError
 
+    async def _call(
+        self,
+        function: Function,
+        parameters: Sequence[Any],
+        then: Callable[[Sequence[Mapping[str, Any]]], None],
+    ) -> Sequence[Mapping[str, Any]]:
+        statement, attempt = function.statement, 0
+        while True:
+            attempt += 1
+            is_sent = False
+            self.count(statement)
+            try:
+                with nullcontext() if self.tracer is None else self.tracer(statement):
+                    async with self.client.acquire_connection() as connection:
+                        is_sent = True
+                        rows = await _told(connection, function, statement, parameters)
+            except asyncpg.IntegrityConstraintViolationError as error:
+                raise IntegrityError(error) from error
+            except REPEATABLE:
+                if attempt == RETRIES:
+                    raise
+                continue
+            except UNAVAILABLE as error:
+                # It commits by itself: an answer that is lost leaves open whether it did.
+                raise self._failed(error, is_done=is_sent) from error
+            self._succeeded()
+            then(rows)
+            return rows
+
     def _succeeded(self) -> None:
         if self._is_away:
             log.info("the database takes changes again")
@@ -515,6 +580,20 @@ class Database(Statements):
         elif is_done and not self.is_sqlite:
             return OutcomeUnknownError(str(error))
         return DatabaseUnavailableError(str(error))
+
+
+async def _told(
+    connection: asyncpg.Connection[asyncpg.Record],
+    function: Function,
+    statement: str,
+    parameters: Sequence[Any],
+) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of a function, which is told to the connection where that does not know it."""
+    try:
+        return cast("Sequence[Mapping[str, Any]]", await connection.fetch(statement, *parameters))
+    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
+        await connection.execute(function.definition)
+        return cast("Sequence[Mapping[str, Any]]", await connection.fetch(statement, *parameters))
 
 
 async def _change_nothing(unit: Unit) -> None:

@@ -533,14 +533,15 @@ async def visible(
 
 async def visible_of_mail(statements: Statements, reader: Reader, mail_id: UUID) -> list[Mapping[str, Any]]:
     """Return the entries (`ENTRY_COLUMNS`) of an e-mail that the reader may see, activities first, each kind by reference."""
-    return list(
-        await statements.fetch(
-            f"SELECT {ENTRY_COLUMNS} FROM activities a JOIN mails m ON m.id = a.mail_id JOIN users u ON u.id = $1 "
-            f"WHERE a.mail_id = $2 AND {_permits()} "
-            "ORDER BY a.kind, coalesce(a.contact_reference, a.property_reference, ''), a.id",
-            reader.user_id,
-            mail_id,
-        )
+    return list(await statements.fetch(of_mail("$1", "$2"), reader.user_id, mail_id))
+
+
+def of_mail(user: str, mail: str) -> str:
+    """Return the statement of `visible_of_mail` for the user and the e-mail whose ids these expressions are."""
+    return (
+        f"SELECT {ENTRY_COLUMNS} FROM activities a JOIN mails m ON m.id = a.mail_id JOIN users u ON u.id = {user} "
+        f"WHERE a.mail_id = {mail} AND {_permits()} "
+        "ORDER BY a.kind, coalesce(a.contact_reference, a.property_reference, ''), a.id"
     )
 
 

@@ -140,6 +140,16 @@ class Events(ABC):
     async def publish(self, unit: Unit, topic: str, payload: Payload) -> None:
         """Tell the subscribers of the topic once the unit has committed. The payload is JSON, a few ids."""
 
+    @property
+    @abstractmethod
+    def tells_with_commit(self) -> bool:
+        """Whether it is the database that tells, with the commit (`models.notifications`)."""
+
+    def tell(self, topic: str, payload: Payload) -> None:
+        """Tell the subscribers in this process of what has been committed, where the database does not."""
+        if not self.tells_with_commit:
+            self._deliver(topic, payload)
+
     def subscribe(self, topic: str, accepts: Callable[[Payload], bool] = lambda _: True) -> Subscription:
         """Return the topic's events from now on, those that `accepts` wants.
 
@@ -192,6 +202,11 @@ class LocalEvents(Events):
     def require_whole(self) -> None:
         """Do nothing: nothing can break."""
 
+    @property
+    def tells_with_commit(self) -> bool:
+        """It is this process that tells."""
+        return False
+
     async def publish(self, unit: Unit, topic: str, payload: Payload) -> None:
         """Tell after the commit."""
         unit.after_commit(lambda: self._deliver(topic, payload))
@@ -212,6 +227,11 @@ class PostgresEvents(Events):
         """End every subscription, and the listening."""
         await super().close()
         await self._listener.close()
+
+    @property
+    def tells_with_commit(self) -> bool:
+        """The database tells every process."""
+        return True
 
     async def publish(self, unit: Unit, topic: str, payload: Payload) -> None:
         """Tell with the commit: the database does both or neither."""

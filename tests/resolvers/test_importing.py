@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models import clock
-from models.database import Database, DatabaseUnavailableError, Unit, _lock_key
+from models.database import Database, DatabaseUnavailableError, Unit, lock_key
 from models.folding import sort_key
 from resolvers.hashing import Hasher
 from resolvers.importing import LineRefusedError, bring
@@ -516,9 +516,7 @@ async def test_nobody_else_writes_for_an_agency_that_is_named(database: Database
     hasher = Hasher()
 
     async def free(key: str) -> bool:
-        found = await database.fetch(
-            "SELECT pg_try_advisory_xact_lock_shared($1) AS got", _lock_key(ids[key])
-        )
+        found = await database.fetch("SELECT pg_try_advisory_xact_lock_shared($1) AS got", lock_key(ids[key]))
         return bool(found[0]["got"])
 
     async def work(unit: Unit) -> None:

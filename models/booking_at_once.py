@@ -1,0 +1,230 @@
+"""A booking in one statement, for PostgreSQL: a function in which every step of it stands, from the locks to the answer.
+
+What `resolvers.booking` and `models.bookings` do step by step costs a way to the database and back for each. In here the steps
+are the same and come in the same order. Each statement of the function sees what was committed before that statement began, as
+each statement of a transaction does, so what is read after a lock is what holds under the lock.
+
+The clock is read before, by whoever calls: the moment is then still later than every other at the mailbox, since it is made from
+`last_moment` too, which is read under the mailbox's lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from models import bookings, clock, visibility
+from models.database import Function, lock_key
+from models.mails import identity, preview, same_address, search_text
+from models.notifications import CHANNEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from models.bookings import Booked, MailContent, References
+    from models.database import Database
+    from models.tables import MailPart
+
+NOBODY, NO_MAILBOX, NOT_ASSIGNED, NOT_SENDER, DONE = (
+    "NOBODY",
+    "NO_MAILBOX",
+    "NOT_ASSIGNED",
+    "NOT_SENDER",
+    "DONE",
+)
+"""How it comes out: why nothing was booked, or that the e-mail is booked now."""
+
+_TABLES = {"a": "activities", "m": "mails"}
+
+
+def _answer_columns() -> str:
+    """Return the columns of `visibility.ENTRY_COLUMNS` with their types."""
+    plain = visibility.ENTRY_COLUMNS.partition(", (")[0].split(", ")
+    pairs = [each.split(".") for each in plain]
+    return ", ".join(
+        [*(f"{name} {_TABLES[table]}.{name}%TYPE" for table, name in pairs), "booked bookings.position%TYPE"]
+    )
+
+
+_BOOK = f"""
+CREATE FUNCTION pg_temp.book(
+    given_agency uuid, given_agency_lock bigint, given_session uuid, given_actor uuid, given_box uuid, given_clock timestamptz,
+    given_part text, given_sending_address text,
+    given_mail uuid, given_identity text, given_message_id text, given_sender text, given_recipients text, given_subject text,
+    given_preview text, given_remark text, given_fold_search text, given_mail_date timestamptz, given_addresses text[],
+    given_booking uuid, given_entries uuid[], given_kinds text[], given_contacts text[], given_properties text[],
+    given_unreferenced boolean, given_topic text
+) RETURNS TABLE (outcome text, booked_mail uuid, booked_position smallint, {_answer_columns()})
+LANGUAGE plpgsql AS $book$
+#variable_conflict use_column
+DECLARE
+    the_box record;
+    the_moment timestamptz;
+    the_direction text;
+    first_at timestamptz;
+    is_guarded boolean;
+    is_new boolean;
+    is_only boolean;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(given_agency_lock);
+    PERFORM 1 FROM users u JOIN sessions s ON s.user_id = u.id
+        WHERE u.id = given_actor AND s.id = given_session AND s.ended_at IS NULL AND u.state = 'ACTIVE' FOR SHARE OF u;
+    IF NOT FOUND THEN
+        outcome := '{NOBODY}';
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    SELECT o.id, o.address, o.last_moment, o.vip INTO the_box FROM mailboxes o
+        WHERE o.id = given_box AND o.agency_id = given_agency FOR NO KEY UPDATE;
+    outcome := CASE
+        WHEN NOT FOUND THEN '{NO_MAILBOX}'
+        WHEN NOT EXISTS (SELECT 1 FROM assignments s
+            WHERE s.mailbox_id = given_box AND s.user_id = given_actor AND s.until IS NULL) THEN '{NOT_ASSIGNED}'
+        WHEN given_part = 'SENDING' AND given_sending_address <> the_box.address THEN '{NOT_SENDER}'
+        ELSE '{DONE}' END;
+    IF outcome <> '{DONE}' THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    booked_mail := given_mail;
+    booked_position := 1;
+    INSERT INTO mails (id, agency_id, identity, message_id, sender, recipients, subject, preview, remark, fold_search, mail_date)
+        VALUES (given_mail, given_agency, given_identity, given_message_id, given_sender, given_recipients, given_subject,
+            given_preview, given_remark, given_fold_search, given_mail_date) ON CONFLICT DO NOTHING;
+    is_new := FOUND;
+    IF NOT is_new THEN
+        SELECT m.id INTO STRICT booked_mail FROM mails m
+            WHERE m.agency_id = given_agency AND m.identity = given_identity FOR NO KEY UPDATE;
+        SELECT CASE WHEN bool_or(b.mailbox_id = given_box) THEN NULL ELSE coalesce(max(b.position), 0) + 1 END
+            INTO booked_position FROM bookings b WHERE b.mail_id = booked_mail;
+    END IF;
+    IF booked_position IS NOT NULL THEN
+        the_moment := greatest(given_clock, the_box.last_moment + interval '1 microsecond');
+        UPDATE mailboxes SET last_moment = the_moment WHERE id = given_box;
+        INSERT INTO bookings (id, agency_id, mail_id, mailbox_id, part, decisive_at, user_id, position)
+            VALUES (given_booking, given_agency, booked_mail, given_box, given_part, the_moment, given_actor, booked_position);
+        IF is_new THEN
+            INSERT INTO mail_mailboxes (agency_id, mail_id, mailbox_id, position)
+                VALUES (given_agency, booked_mail, given_box, 1);
+            INSERT INTO mail_mailboxes (agency_id, mail_id, mailbox_id, position)
+                SELECT given_agency, booked_mail, o.id, 1 FROM mailboxes o
+                WHERE o.agency_id = given_agency AND o.address = ANY(given_addresses) AND o.id <> given_box;
+            is_guarded := the_box.vip OR (FOUND AND {bookings.has_vip("booked_mail")});
+            is_only := true;
+            first_at := the_moment;
+            the_direction := CASE given_part WHEN 'SENDING' THEN 'OUTGOING' ELSE 'INCOMING' END;
+        ELSE
+            INSERT INTO mail_mailboxes (agency_id, mail_id, mailbox_id, position)
+                VALUES (given_agency, booked_mail, given_box, booked_position) ON CONFLICT DO NOTHING;
+            SELECT count(*) = 1, min(b.decisive_at), CASE WHEN count(DISTINCT b.part) > 1 THEN 'INTERNAL'
+                    WHEN min(b.part) = 'SENDING' THEN 'OUTGOING' ELSE 'INCOMING' END
+                INTO is_only, first_at, the_direction FROM bookings b WHERE b.mail_id = booked_mail;
+            is_guarded := {bookings.has_vip("booked_mail")};
+            UPDATE activities SET direction = the_direction, occurred_at = first_at, guarded = is_guarded,
+                    mailbox_id = CASE WHEN is_only THEN given_box END
+                WHERE mail_id = booked_mail;
+        END IF;
+        IF booked_position = 1 OR NOT given_unreferenced THEN
+            INSERT INTO activities (id, agency_id, mail_id, kind, direction, contact_reference, property_reference,
+                    occurred_at, guarded, mailbox_id, position)
+                SELECT e.id, given_agency, booked_mail, e.kind, the_direction, e.contact, e.property,
+                    first_at, is_guarded, CASE WHEN is_only THEN given_box END, booked_position
+                FROM unnest(given_entries, given_kinds, given_contacts, given_properties) AS e (id, kind, contact, property)
+                ON CONFLICT DO NOTHING;
+        END IF;
+        IF NOT is_only THEN
+            {"; ".join(bookings.audience("booked_mail"))};
+        END IF;
+        IF given_topic IS NOT NULL THEN
+            PERFORM pg_notify('{CHANNEL}', json_build_array(given_topic, json_build_object(
+                'agency_id', given_agency, 'mail_id', booked_mail, 'position', booked_position))::text);
+        END IF;
+    END IF;
+
+    RETURN QUERY SELECT outcome, booked_mail, booked_position, seen.*
+        FROM ({visibility.of_mail("given_actor", "booked_mail")}) seen;
+    IF NOT FOUND THEN
+        RETURN NEXT;
+    END IF;
+END $book$
+"""
+
+BOOK = Function("book", _BOOK, parameters=26)
+"""Parameters in the order in which `book` gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be booked, by whom, and where."""
+
+    agency_id: UUID
+    session_id: UUID
+    user_id: UUID
+    mailbox_id: UUID
+    part: MailPart
+    content: MailContent
+    references: References
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it came out. `rows` are the entries that the user may see, where it is DONE: `visibility.ENTRY_COLUMNS`."""
+
+    outcome: str
+    booked: Booked
+    rows: Sequence[Mapping[str, Any]]
+
+
+async def book(
+    database: Database, wanted: Wanted, topic: str | None, then: Callable[[Booked], None]
+) -> Outcome:
+    """Book an e-mail at a mailbox that the user is assigned to now, and tell of it, in one transaction.
+
+    Who is told hears of `topic` with the commit; without one, `then` is called after it, where a booking was made.
+    """
+    content, references = wanted.content, wanted.references
+    entries = bookings.entries_of(references)
+
+    def finish(rows: Sequence[Mapping[str, Any]]) -> None:
+        made = _booked(rows)
+        if made.position is not None:
+            then(made)
+
+    rows = await database.call(
+        BOOK,
+        wanted.agency_id,
+        lock_key(wanted.agency_id),
+        wanted.session_id,
+        wanted.user_id,
+        wanted.mailbox_id,
+        clock.now(),
+        wanted.part.value,
+        same_address(content.sender),
+        uuid4(),
+        identity(content.message_id, content.sender, content.recipients, content.subject, content.text),
+        content.message_id,
+        content.sender,
+        "\n".join(content.recipients),
+        content.subject,
+        preview(content.text),
+        content.text,
+        search_text(content.subject, content.text, content.sender, content.recipients),
+        content.mail_date,
+        content.addresses,
+        uuid4(),
+        [uuid4() for _ in entries],
+        [kind.value for kind, _, _ in entries],
+        [contact for _, contact, _ in entries],
+        [property_ for _, _, property_ in entries],
+        not (references.contacts or references.properties),
+        topic,
+        then=finish,
+    )
+    outcome = rows[0]["outcome"]
+    return Outcome(outcome, _booked(rows), [row for row in rows if row["id"] is not None])
+
+
+def _booked(rows: Sequence[Mapping[str, Any]]) -> Booked:
+    return bookings.Booked(rows[0]["booked_mail"], rows[0]["booked_position"])
