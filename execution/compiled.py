@@ -1,24 +1,26 @@
 """Compiled execution: an operation is parsed, validated and made ready once, and run for every later request.
 
-The first request of a document goes Strawberry's whole way, with every extension and every rule; when the document was
-found valid, `Compiling` takes it over, and what it was compiled to stays with the document (`execution.documents`). Later
-ones skip all that but the limits. Where an answer would have an error, GraphQL's own executor makes it: so errors are
-its own, to the letter, and the compiled way has none.
+A schema asks `Compiled.ready` first: a document that is valid, known or not, is compiled and run without anything of Strawberry's
+between, and what it was compiled to stays with it (`execution.documents`). Whatever else comes goes Strawberry's whole way, with
+every extension and every rule, which says what is wrong; there `Compiling` takes over what can be compiled all the same. Where an
+answer would have an error, GraphQL's own executor makes it: so errors are its own, to the letter, and the compiled way has none.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import ExecutionResult as GraphQLResult
-from graphql import get_operation_ast
+from graphql import GraphQLError, get_operation_ast
 from graphql.execution.values import get_variable_values
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
+from execution.documents import cost_of
 from execution.plan import Kept, Operation
 from execution.running import Run, mutate, replay
 from execution.trouble import NotCompilableError
+from execution.validity import RULES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,12 +28,20 @@ if TYPE_CHECKING:
     from strawberry import Schema
 
     from execution.documents import Document
+    from execution.limits import Limits
 
 MOST_ERRORS = 50
 MOST_FIELDS = 50_000
 """Of all plans together; a field takes about a kilobyte."""
 
 COMPILED, REPLAYED, NOT_COMPILED = "compiled", "replayed", "not compiled"
+
+
+class Ready(NamedTuple):
+    """An operation that can be run, and what was counted of it."""
+
+    operation: Operation
+    cost: dict[str, int] | None
 
 
 class Compiled:
@@ -51,9 +61,21 @@ class Compiled:
         """How many fields all plans have together."""
         return self._kept.fields
 
-    def find(self, document: Document | None, name: str | None) -> Operation | None:
-        """Return the operation that a known document was compiled to, None where there is none."""
-        return document.compiled.get(name) if self.enabled and document is not None else None
+    def ready(
+        self, schema: Any, text: str, variables: dict[str, Any] | None, limits: Limits, name: str | None
+    ) -> Ready | None:
+        """Return the operation of a document that is valid and asks for no more than the limits; None for any other.
+
+        What is to be said of any other, Strawberry's own way says.
+        """
+        if not self.enabled:
+            return None
+        try:
+            document, measured = schema.documents.prepare(text, variables, limits, RULES)
+        except GraphQLError:
+            return None
+        operation = None if document.errors else self.learn(schema, document, name)
+        return None if operation is None else Ready(operation, cost_of(measured, operation.name))
 
     def learn(self, schema: Schema, document: Document, name: str | None) -> Operation | None:
         """Return the operation of a valid document, compiled; None where it can't be."""

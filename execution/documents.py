@@ -54,6 +54,7 @@ class Documents:
         self._secrets = frozenset(secrets)
         self._most = kept_bytes
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._wrong: tuple[Any, ...] = ()
         self.bytes = 0
 
     def prepare(
@@ -71,27 +72,37 @@ class Documents:
             measured = self._measured(known, given)
             _check(known, measured, given, limits)
             return known, measured
+        # Whoever is told that something is wrong mostly asks once more what it is.
+        asked = text, variables, limits, rules
+        last, self._wrong = self._wrong, ()
+        if last and all(one is other for one, other in zip(last[0], asked, strict=True)):
+            if isinstance(last[1], GraphQLError):
+                raise last[1]
+            return last[1]  # type: ignore[no-any-return]  # what stands below
+        try:
+            document, measured = self._new(text, given, limits, rules)
+        except GraphQLError as error:
+            self._wrong = asked, error.with_traceback(None)
+            raise
+        if document.errors:
+            self._wrong = asked, (document, measured)
+        else:
+            self._keep(text, document)
+        return document, measured
+
+    def _new(
+        self, text: str, given: Mapping[str, Any], limits: Limits, rules: tuple[Any, ...]
+    ) -> tuple[Document, list[Measured]]:
         parsed = _parse(text, limits)
         document = Document(parsed, [], len(text) * CHARACTER_BYTES + parsed.token_count * TOKEN_BYTES)
         measured = self._measured(document, given)
         _check(document, measured, given, limits)
         document.errors = errors_in(self._schema, parsed, rules)
-        if not document.errors:
-            self._keep(text, document)
         return document, measured
 
     def known(self, text: str) -> Document | None:
         """Return a document that was found valid and is kept."""
         return self._kept.get(text)
-
-    def allow(self, text: str, variables: Mapping[str, Any] | None, context: Any, name: str | None) -> bool:
-        """Whether the operation of a known document stays within the limits that the context carries; tell it the cost."""
-        try:
-            _, measured = self.prepare(text, variables, context.limits, ())
-        except GraphQLError:
-            return False
-        context.cost = _cost(measured, name)
-        return True
 
     def _measured(self, document: Document, given: Mapping[str, Any]) -> list[Measured]:
         key = tuple(_size(given.get(name)) for name in document.used)
@@ -160,7 +171,7 @@ class Prepared(SchemaExtension):
         execution = self.execution_context
         document, measured = self._prepare(execution)
         execution.graphql_document = document.parsed
-        execution.context.cost = _cost(measured, execution.operation_name)
+        execution.context.cost = cost_of(measured, execution.operation_name)
         self._errors = document.errors
         yield
 
@@ -177,5 +188,6 @@ class Prepared(SchemaExtension):
         )
 
 
-def _cost(measured: Iterable[Measured], name: str | None) -> dict[str, int] | None:
+def cost_of(measured: Iterable[Measured], name: str | None) -> dict[str, int] | None:
+    """Return what was counted of an operation."""
     return next((each.counted for each in measured if each.name == name), None)

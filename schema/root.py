@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from strawberry.types import ExecutionContext, ExecutionResult
     from strawberry.types.graphql import OperationType
 
+    from execution.limits import Limits
+
 
 @strawberry.type(
     description="What can be read. Without a session every field but viewer is an error, UNAUTHENTICATED."
@@ -102,17 +104,16 @@ class Schema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """Execute an operation: one that was found valid before by what was made of it, any other Strawberry's whole way."""
-        operation = None
+        """Execute an operation: what can be compiled by what was made of it, any other Strawberry's whole way."""
+        ready = None
         if query and root_value is None and not operation_extensions:
-            operation = compiled.find(self.documents.known(query), operation_name)
-        if (
-            operation is not None
-            and (allowed_operation_types is None or operation.kind in allowed_operation_types)
-            and self.documents.allow(query or "", variable_values, context_value, operation.name)
+            ready = compiled.ready(self, query, variable_values, context_value.limits, operation_name)
+        if ready is not None and (
+            allowed_operation_types is None or ready.operation.kind in allowed_operation_types
         ):
-            context_value.operation = named(operation.node)
-            return await execute(compiled, self, operation, variable_values, context_value)
+            context_value.cost = ready.cost
+            context_value.operation = named(ready.operation.node)
+            return await execute(compiled, self, ready.operation, variable_values, context_value)
         return await super().execute(
             query,
             variable_values,
@@ -135,10 +136,21 @@ class Schema(strawberry.Schema):
         errors[:] = [presented(error) for error in errors]
 
 
-def reads(schema: strawberry.Schema, text: str | None, name: str | None) -> bool:
-    """Whether it is known already that this is a valid query, which changes nothing."""
-    known = schema.documents.known(text or "") if isinstance(schema, Schema) else None
-    operation = None if known is None else get_operation_ast(known.parsed, name)
+def reads(
+    schema: strawberry.Schema,
+    text: str | None,
+    variables: dict[str, Any] | None,
+    limits: Limits,
+    name: str | None,
+) -> bool:
+    """Whether this is a valid query, which changes nothing. A document that is not known yet is looked at here."""
+    if not text or not isinstance(schema, Schema):
+        return False
+    known = schema.documents.known(text)
+    if known is None:
+        ready = compiled.ready(schema, text, variables, limits, name)
+        return ready is not None and ready.operation.node.operation is Kind.QUERY
+    operation = get_operation_ast(known.parsed, name)
     return operation is not None and operation.operation is Kind.QUERY
 
 

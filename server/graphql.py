@@ -127,7 +127,13 @@ class GraphQLOverHttp:
         if claim is None:
             return await execute(self._runtime, wanted, context(None))
         known = claim.last_viewer()
-        if known is None or not reads(self._runtime.schema, wanted.query, wanted.operation_name):
+        if known is None or not reads(
+            self._runtime.schema,
+            wanted.query,
+            wanted.variables,
+            self._settings.limits,
+            wanted.operation_name,
+        ):
             async with patience(self._settings.operation_seconds):
                 viewer = await claim.viewer()
             return await execute(self._runtime, wanted, context(viewer))

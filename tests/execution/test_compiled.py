@@ -26,7 +26,8 @@ PLAIN, QUICK = Zoo(None), Zoo(COMPILED)
 
 
 def known(text: str) -> Operation | None:
-    return COMPILED.find(QUICK.documents.known(text), None)
+    document = QUICK.documents.known(text)
+    return None if document is None else document.compiled.get(None)
 
 
 def told(result: Any, context: Context) -> bytes:
@@ -154,7 +155,9 @@ async def test_what_is_kept_is_bounded_by_its_fields(monkeypatch: pytest.MonkeyP
             assert result.errors is None
             assert result.data is not None
             assert len(result.data["cat"]) == 9 - a - b
-    operation = compiled.find(schema.documents.known(text), None)
+    document = schema.documents.known(text)
+    assert document is not None
+    operation = document.compiled[None]
     assert operation is not None
     assert len(operation.plans) == 2
     assert compiled.kept_fields == 10 + 9
