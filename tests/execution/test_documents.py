@@ -129,6 +129,28 @@ def test_what_is_wrong_is_told_again_and_not_kept() -> None:
     assert documents.bytes == 0
 
 
+@pytest.mark.parametrize("text", ["{ nope }", "{ " + "me " * 100, "{ me { name } } #" + "a" * 100])
+def test_whoever_asks_again_at_once_costs_nothing_more(text: str) -> None:
+    documents, variables, limits = Documents(SCHEMA), {"a": 1}, Limits(tokens=50, characters=60)
+    told = []
+    once = 0, 0
+    with work() as (parsed, validated):
+        for others in (limits, limits, Limits(tokens=50, characters=60)):
+            try:
+                document, _measured = documents.prepare(text, variables, others, RULES)
+                told.append([each.message for each in document.errors])
+            except GraphQLError as error:
+                told.append([error.message])
+            if others is limits:
+                once = parsed.call_count, validated.call_count
+                assert max(once) <= 1
+    assert told[0] == told[1] == told[2]
+    assert told[0]
+    assert (parsed.call_count, validated.call_count) == (2 * once[0], 2 * once[1])
+    # What was wrong says nothing about another one.
+    assert documents.prepare("{ me { name } }", variables, limits, RULES)[0].errors == []
+
+
 def test_what_is_kept_is_bounded_by_bytes_and_the_newest_stay() -> None:
     documents = Documents(SCHEMA, kept_bytes=30_000)
     for place in range(50):

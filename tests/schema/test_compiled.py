@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+import graphql
 import orjson
 import pytest
+import strawberry
 
+from execution import documents
 from execution.limits import Limits
 from resolvers.riding import Riding
 from schema import schema
 from schema.context import Context
+from schema.documents import Operation
 from schema.root import compiled
 from tests.execution.test_compiled import LEFT_BEHIND
 from tests.operations import Generator
@@ -108,6 +114,39 @@ async def test_random_operations_answer_the_same_either_way(asking: Asking) -> N
     # Both kinds are there: operations without an error, and those that end with one.
     assert ran["compiled"] > drawn_operations / 4, ran
     assert ran["replayed"] > 0, ran
+
+
+@pytest.mark.parametrize("name", ["q", None])
+async def test_a_document_is_compiled_when_it_is_first_seen(asking: Asking, name: str | None) -> None:
+    request = await asking.request(None)
+    text = f"query q {{ a{secrets.token_hex(8)}: viewer {{ login }} }}"
+    before = dict(compiled.counts)
+    context = Context(request)
+    with mock.patch.object(strawberry.Schema, "execute") as whole_way:
+        result = await schema.execute(text, None, context, operation_name=name)
+    whole_way.assert_not_called()
+    assert result.errors is None
+    assert list((result.data or {}).values()) == [None]
+    assert compiled.counts == {**before, "compiled": before["compiled"] + 1}
+    assert context.operation == Operation("query", "q")
+    assert (context.cost or {})["fields"] == 2
+
+
+@pytest.mark.parametrize(
+    "text,code",
+    [
+        ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ viewer {", "GRAPHQL_PARSE_FAILED"),
+        ("{ " + " ".join(f"a{place}: viewer {{ login }}" for place in range(40)) + " }", "LIMIT_EXCEEDED"),
+    ],
+)
+async def test_what_is_wrong_is_looked_at_once(asking: Asking, text: str, code: str) -> None:
+    request = await asking.request(None)
+    with mock.patch.object(documents, "parse", wraps=graphql.parse) as parsed:
+        result = await schema.execute(text, None, Context(request))
+    assert [(error.extensions or {})["code"] for error in result.errors or []] == [code]
+    assert result.data is None
+    assert parsed.call_count == 1
 
 
 @pytest.mark.parametrize(

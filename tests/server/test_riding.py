@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,6 +84,26 @@ async def test_the_viewer_costs_no_statement_of_its_own(house: Doors) -> None:
             assert len(seen) == statements, text
             assert again.body == first.body
         assert first.good()
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_document_that_nobody_sent_before_rides_too(house: Doors) -> None:
+    token = await known(house, house.anna, WHO)
+    names = [f"n{secrets.token_hex(8)}" for _ in range(4)]
+    named = [MAILBOXES.replace("address", f"{name}: address") for name in names]
+    with storage.statements(house.runtime.database) as seen:
+        found = (await house.ask(named[0], token=token)).good()["mailboxes"]["nodes"]
+        assert [each[names[0]] for each in found] == ["desk@nord.example"]
+        assert len(seen) == 1
+    await change(house.anna, state="LOCKED")
+    is_refused(await house.ask(named[1], token=token))
+    await change(house.anna, state="ACTIVE", role=Role.USER)
+    assert (await house.ask(named[2], token=token)).good()["mailboxes"]["nodes"] == [
+        {names[2]: "desk@nord.example", "emailName": None}
+    ]
+    # Of whoever may not come in, no word is said about a document that is wrong.
+    await change(house.anna, state="LOCKED")
+    is_refused(await house.ask(named[3].replace("emailName", "nothing"), token=token))
 
 
 @pytest.mark.usefixtures("desk")
