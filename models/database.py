@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
+    from models.postgres_engine import PostfachPostgresClient
+
 __all__ = [
     "UNAVAILABLE",
     "Database",
@@ -320,12 +322,16 @@ class Statements:
                 raise _sqlite_failure(error) from error
             return from_sqlite(rows)
         try:
-            async with self.client.acquire_connection() as connection:
-                return cast("Sequence[Mapping[str, Any]]", await connection.fetch(statement, *parameters))
+            return await self._rows(statement, parameters)
         except asyncpg.IntegrityConstraintViolationError as error:
             raise IntegrityError(error) from error
         except UNAVAILABLE as error:
             raise DatabaseUnavailableError(str(error)) from error
+
+    async def _rows(self, statement: str, parameters: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of a statement on PostgreSQL."""
+        async with self.client.acquire_connection() as connection:
+            return cast("Sequence[Mapping[str, Any]]", await connection.fetch(statement, *parameters))
 
     async def fetch_one(self, statement: str, *parameters: Any) -> Mapping[str, Any] | None:  # noqa: ANN401
         """Return the first row, or None."""
@@ -446,6 +452,10 @@ class Database(Statements):
         """Let the units under way end, then close every connection; without it the process would not end."""
         await asyncio.gather(*self._running, return_exceptions=True)
         await Tortoise.close_connections()
+
+    async def _rows(self, statement: str, parameters: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+        rows = await cast("PostfachPostgresClient", self.client).rows(statement, parameters)
+        return cast("Sequence[Mapping[str, Any]]", rows)
 
     def count(self, statement: str) -> None:
         """Tell the observer, where there is one, that a statement is about to run."""

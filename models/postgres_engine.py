@@ -3,28 +3,30 @@
 A statement is stopped by a request of its own, which PostgreSQL ignores when it overtakes the statement or gets lost. Then the
 connection is given up, and PostgreSQL is told to look whether whoever asked is still there, so that the statement ends too. A
 transaction whose begin is refused or cancelled gives its connection back, else it were lost to the pool for good. Who waits
-for a connection is sent away after a while. And the system asks connections whether the other side is there: one whose cable was
-pulled breaks after half a minute.
+for a connection is sent away after a while (`postgres_pool`). And the system asks connections whether the other side is there:
+one whose cable was pulled breaks after half a minute.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import PoolConnectionWrapper, TransactionContextPooled
 
+from models.postgres_pool import AtHand
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClient, TransactionContext
 
+    from models.postgres_pool import Connection, Pool
+
 CONNECT_SECONDS = 10
-ACQUIRE_SECONDS = 15
-"""How long a connection of the pool is waited for."""
-STOPPED_SECONDS = 3
-"""How long a statement that was stopped has to end before its connection is given up."""
 SILENCE_SECONDS: Final = 10
 PROBES: Final = 4
 PROBE_SECONDS: Final = 5
@@ -34,7 +36,7 @@ LOOK: Final = "SELECT set_config('client_connection_check_interval', '1s', false
 """Since PostgreSQL 14, where the operating system can tell."""
 
 
-async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _prepare(connection: Connection) -> None:
     """Have each side find out when the other is gone without a word."""
     transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001 (asyncpg shows no socket)
     found = transport.get_extra_info("socket")
@@ -53,23 +55,18 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         await connection.execute(LOOK)
 
 
-async def _give_back(pool: Any, connection: Any) -> None:  # noqa: ANN401 (the pool's own proxy)
-    """Let others have a connection. One that does not come to rest is ended by the pool, which opens another when it needs it."""
-    if pool is not None and connection is not None:
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await pool.release(connection, timeout=STOPPED_SECONDS)
-
-
-class _Borrowed(PoolConnectionWrapper["asyncpg.Connection[asyncpg.Record]"]):
+class _Borrowed(PoolConnectionWrapper["Connection"]):
     """A connection of the pool for one statement."""
 
-    async def __aenter__(self) -> asyncpg.Connection[asyncpg.Record]:
-        await self.ensure_connection()
-        self.connection = await self.client._pool.acquire(timeout=ACQUIRE_SECONDS)  # noqa: SLF001
+    client: PostfachPostgresClient
+
+    async def __aenter__(self) -> Connection:
+        self.connection = await self.client.borrow()
         return self.connection
 
     async def __aexit__(self, *error: object) -> None:
-        await _give_back(self.client._pool, self.connection)  # noqa: SLF001
+        if self.connection is not None:
+            await self.client.give_back(self.connection, in_order=error[0] is None)
 
 
 class _Transaction(TransactionContextPooled):
@@ -78,26 +75,30 @@ class _Transaction(TransactionContextPooled):
     client: TransactionWrapper
 
     async def __aenter__(self) -> TransactionalDBClient:
-        await self.ensure_connection()
-        pool = self.client._parent._pool  # noqa: SLF001
-        self.client._connection = await pool.acquire(timeout=ACQUIRE_SECONDS)  # type: ignore[assignment, union-attr]  # noqa: SLF001
+        owner = self._owner()
+        self.client._connection = await owner.borrow()  # noqa: SLF001
         try:
             await self.client.begin()
         except BaseException:
-            await _give_back(pool, self.client._connection)  # noqa: SLF001
+            await owner.give_back(self.client._connection, in_order=False)  # noqa: SLF001
             raise
         self.token = _connections().set(self.connection_name, self.client)
         return self.client
 
     async def __aexit__(self, *error: object) -> None:
+        in_order = False
         try:
             if error[0] is None:
                 await self.client.commit()
             else:
                 await self.client.rollback()
+            in_order = error[0] is None
         finally:
             _connections().reset(self.token)
-            await _give_back(self.client._parent._pool, self.client._connection)  # noqa: SLF001
+            await self._owner().give_back(self.client._connection, in_order=in_order)  # noqa: SLF001
+
+    def _owner(self) -> PostfachPostgresClient:
+        return cast("PostfachPostgresClient", self.client._parent)  # noqa: SLF001
 
 
 def _connections() -> Any:  # noqa: ANN401 (Tortoise does not say)
@@ -109,16 +110,58 @@ def _connections() -> Any:  # noqa: ANN401 (Tortoise does not say)
 class PostfachPostgresClient(AsyncpgDBClient):
     """The engine's client."""
 
-    async def create_pool(self, **options: Any) -> asyncpg.Pool[asyncpg.Record]:  # noqa: ANN401 (as the original)
+    _at_hand: AtHand | None = None
+
+    async def create_pool(self, **options: Any) -> Pool:  # noqa: ANN401 (as the original)
         """Open the pool."""
-        return await super().create_pool(init=_prepare, timeout=CONNECT_SECONDS, **options)
+        pool = await super().create_pool(init=_prepare, timeout=CONNECT_SECONDS, **options)
+        self._at_hand = AtHand(pool)
+        return pool
+
+    async def borrow(self) -> Connection:
+        """Return a connection that nobody else uses until it is given back. Raises `TimeoutError` when none becomes free."""
+        if self._at_hand is None:
+            async with self._pool_init_lock:
+                if self._at_hand is None:
+                    await self.create_connection(with_db=True)
+        at_hand = cast("AtHand", self._at_hand)
+        return at_hand.take() or await at_hand.wait()
+
+    async def give_back(self, connection: Connection, *, in_order: bool) -> None:
+        """Let others have a connection; `in_order` says that nothing on it failed or was stopped."""
+        at_hand = self._at_hand
+        if at_hand is not None and not (in_order and at_hand.keep(connection)):
+            await at_hand.give_back(connection)
+
+    async def rows(self, statement: str, parameters: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        """Return the rows of a statement on a connection that is free."""
+        connection = await self.borrow()
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *parameters)
+        except BaseException:
+            await self.give_back(connection, in_order=False)
+            raise
+        await self.give_back(connection, in_order=True)
+        return rows
+
+    def in_use(self) -> int:
+        """Return how many connections somebody uses."""
+        return 0 if self._at_hand is None else self._at_hand.in_use()
+
+    def at_hand(self) -> int:
+        """Return how many connections nobody uses that are kept out of the pool."""
+        return 0 if self._at_hand is None else self._at_hand.size()
+
+    async def _close(self) -> None:
+        at_hand = self._at_hand
+        if at_hand is not None:
+            await at_hand.close()
+        await super()._close()
+        self._at_hand = None
 
     def acquire_connection(
         self,
-    ) -> (
-        ConnectionWrapper[asyncpg.Connection[asyncpg.Record]]
-        | PoolConnectionWrapper[asyncpg.Connection[asyncpg.Record]]
-    ):
+    ) -> ConnectionWrapper[Connection] | PoolConnectionWrapper[Connection]:
         """Return a connection of the pool as a context."""
         return _Borrowed(self, self._pool_init_lock)
 

@@ -132,8 +132,7 @@ async def is_whole(house: Served) -> None:
     if database.is_sqlite:
         await until(lambda: not client._lock.locked())  # type: ignore[attr-defined]  # noqa: SLF001
     else:
-        pool = client._pool  # noqa: SLF001
-        await until(lambda: bool(pool.get_size() == pool.get_idle_size()))
+        await until(lambda: client.in_use() == 0)  # type: ignore[attr-defined]
         others = (
             "SELECT count(*) AS total FROM pg_stat_activity WHERE datname = current_database() "
             "AND pid <> pg_backend_pid() AND state <> 'idle'"

@@ -8,13 +8,15 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 import strawberry
 from tortoise import Tortoise
 
-from models import audit, postgres_engine
+from models import audit, postgres_pool
 from models.database import DatabaseUnavailableError, Unit
+from models.postgres_engine import PostfachPostgresClient
 from schema.context import Info
 from schema.root import Schema
 from tests import peers
@@ -99,8 +101,9 @@ async def whole(house: Doors) -> None:
         assert (await house.ask("{ kept }")).good() == {"kept": before + POOL}
         assert await ready(house) == READY
         if not house.runtime.database.is_sqlite:
-            pool = Tortoise.get_connection("default")._pool  # noqa: SLF001 (what is asked about)
-            assert pool.get_size() == pool.get_idle_size() <= POOL
+            client = cast("PostfachPostgresClient", Tortoise.get_connection("default"))
+            assert client.in_use() == 0
+            assert client._pool.get_size() <= POOL  # type: ignore[union-attr]  # noqa: SLF001 (what is asked about)
 
 
 # ---------------------------------------------------------------- connections that break
@@ -152,8 +155,8 @@ async def test_an_answer_does_not_claim_what_a_lost_commit_leaves_open(
 async def test_a_database_that_says_nothing_holds_nobody_up(
     door_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_engine, "STOPPED_SECONDS", 0.2)
-    monkeypatch.setattr(postgres_engine, "ACQUIRE_SECONDS", 1)
+    monkeypatch.setattr(postgres_pool, "STOPPED_SECONDS", 0.2)
+    monkeypatch.setattr(postgres_pool, "ACQUIRE_SECONDS", 1)
     monkeypatch.setattr("server.health.PATIENCE_SECONDS", 0.5)
     async with (
         cabled(door_database) as (cable, url),
