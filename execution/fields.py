@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from graphql.execution.values import get_argument_values
@@ -82,6 +83,7 @@ class Field:
         self.is_async = self.strawberry is None or self.strawberry.is_async
         self._permissions = self._simple_permissions()
         self._function = self._direct_function()
+        self._source = self._source_name()
         self.many = getattr(self._function, MANY, None)
         self._constant = not any(_holds_variable(node) for node in selected.nodes)
         self._constant_arguments: dict[str, Any] | None = None
@@ -107,6 +109,12 @@ class Field:
         if inspect.isasyncgenfunction(function) or field.base_resolver.type_annotation is None:
             return None
         return function
+
+    def _source_name(self) -> str | None:
+        """Return the parameter that takes the object, if there is one."""
+        resolver = None if self.strawberry is None else self.strawberry.base_resolver
+        parameter = None if resolver is None else resolver.parent_parameter or resolver.root_parameter
+        return None if parameter is None else parameter.name
 
     def ask(self, run: Run) -> Asked:
         """Return what the resolver is called with, the same for every object of one request.
@@ -134,7 +142,9 @@ class Field:
         field = self.strawberry
         if self._function is not None and field is not None:
             converter = run.plan.strawberry.schema_converter
-            asked.own = converter.config.info_class(_raw_info=info, _field=field)
+            info_class: Any = converter.config.info_class
+            asked.own = _at_hand(info_class)(_raw_info=info, _field=field)
+            asked.own.context = run.context
             asked.keywords = convert_arguments(
                 asked.arguments,
                 field.arguments,
@@ -162,13 +172,36 @@ class Field:
             if resolve is None:
                 raise AssertionError(self.key)
             return lambda source: resolve(source, info, **arguments)
-        own, resolver = asked.own, field.base_resolver
-        if resolver.info_parameter is not None:
-            keywords = {**keywords, resolver.info_parameter.name: own}
-        for parameter in (resolver.parent_parameter, resolver.root_parameter):
-            if parameter is not None:
-                return _with_source(function, parameter.name, keywords)
-        return lambda _: function(**keywords)
+        info = field.base_resolver.info_parameter
+        if info is not None:
+            keywords = {**keywords, info.name: asked.own}
+        if self._source is None:
+            return lambda _: function(**keywords)
+        if _positional(function)[:1] != (self._source,):
+            return _with_source(function, self._source, keywords)
+        return partial(function, **keywords) if keywords else function
+
+    @property
+    def takes_info(self) -> bool | None:
+        """Whether the resolver is called with an object and `info` alone, or with the object; None where not within a loop."""
+        function, field = self._function, self.strawberry
+        if (
+            function is None
+            or field is None
+            or field.base_resolver is None
+            or self.is_async
+            or self._permissions
+        ):
+            return None
+        names = _positional(function)
+        if self._source is None or names[:1] != (self._source,):
+            return None
+        info = field.base_resolver.info_parameter
+        return info is not None and not field.arguments and names[1:2] == (info.name,)
+
+    def called(self, asked: Asked) -> Any:
+        """Return the function that is called in a loop over objects, with the `info` that it takes, if so."""
+        return (self._function, asked.own) if self.takes_info else self.caller(asked)
 
     def denial(self, asked: Asked) -> Callable[[Any], tuple[Any] | None] | None:
         """Return what looks at the permissions for an object: None where it may be read, else what is read instead.
@@ -192,6 +225,19 @@ class Field:
             return None
 
         return look
+
+
+@lru_cache
+def _at_hand(info_class: type[Any]) -> type[Any]:
+    """Return a class of `info` whose context is a plain attribute: most resolvers ask for it, for each object."""
+    return type(info_class.__name__, (info_class,), {"context": None})
+
+
+def _positional(function: Any) -> tuple[str, ...]:
+    """Return the names of the parameters that can be given by their places."""
+    code = function.__code__
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names
 
 
 def _with_source(function: Callable[..., Any], name: str, keywords: dict[str, Any]) -> Callable[[Any], Any]:

@@ -24,7 +24,7 @@ from graphql.execution.execute import default_type_resolver
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from execution.fields import Field, attribute_of
-from execution.generated import builder
+from execution.generated import Entry, builder
 from execution.leaves import Leaf, leaf_of
 from execution.trouble import NotCompilableError, TroubleError
 from execution.waiting import all_of
@@ -208,12 +208,13 @@ class Objects(Shape):
         self._kind = kind
         self._below = below
         path = None if below is None else below.path
-        entries: list[tuple[str, str | None, Leaf | None]] = []
+        entries: list[Entry] = []
+        self._called: list[Field] = []
         plan.fields += len(selected)
         self.members: list[Member] = []
         for each in selected:
             if each.name == TYPENAME:
-                entries.append((each.key, TYPENAME, None))
+                entries.append(Entry(each.key, TYPENAME))
                 continue
             definition = kind.fields.get(each.name)
             if definition is None or each.name.startswith("__"):
@@ -221,10 +222,15 @@ class Objects(Shape):
             attribute = attribute_of(definition)
             leaf = None if attribute is None else leaf_of(definition.type)
             if leaf is not None:
-                entries.append((each.key, attribute, leaf))
+                entries.append(Entry(each.key, attribute, leaf))
                 continue
-            entries.append((each.key, None, None))
             field = Field(kind, each, definition, path)
+            called = None if below is None else leaf_of(definition.type)
+            if called is not None and field.takes_info is not None:
+                entries.append(Entry(each.key, None, called, field.takes_info))
+                self._called.append(field)
+                continue
+            entries.append(Entry(each.key))
             self.members.append(Member(field, shape_of(plan, definition.type, field)))
         self._build = builder(kind.name, entries)
         self._now = [each for each in self.members if not each.is_async]
@@ -247,14 +253,16 @@ class Objects(Shape):
         return answers
 
     def begin(self, run: Run, values: Sequence[Any]) -> list[dict[str, Any]]:
-        """Return the answers with their attributes alone, every other key null."""
+        """Return the answers with their attributes and what functions make of each object, every other key null."""
+        if not values:
+            return []
         is_type_of = self._kind.is_type_of
-        if is_type_of is not None and values and self._below is not None:
+        if is_type_of is not None and self._below is not None:
             info = run.asked(self._below).info
             for value in values:
                 if is_type_of(value, info) is not True:
                     raise TroubleError("another type")
-        return self._build(values)
+        return self._build(values, [field.called(run.asked(field)) for field in self._called])
 
 
 class Member:

@@ -95,6 +95,18 @@ async def test_random_operations(caplog: pytest.LogCaptureFixture) -> None:
         ("query ($n: Int!) { cat(number: $n) { number } }", {}, None),
         ("query ($n: Int = 3) { cat(number: $n) { number } }", {}, {"cat": {"number": 3}}),
         ("{ generated }", {}, {"generated": [0, 1, 2]}),
+        (
+            "query ($n: Int = 2) { animals(first: 2) { fur size mood(loud: true) sound steps(each: 3) t: steps(each: $n) } }",
+            {},
+            {
+                "animals": [
+                    {"fur": "n0", "size": 0, "mood": "RED", "sound": "ha", "steps": 0, "t": 0},
+                    {"fur": "n1", "size": 2, "mood": "BLUE", "sound": "haha", "steps": 3, "t": 2},
+                ]
+            },
+        ),
+        ("{ animals(start: 12, first: 2) { number size } }", {}, None),
+        ("{ animals(start: 7, first: 2) { number steps } }", {}, None),
         ("{ __schema { queryType { name } } }", {}, None),
         ("{ page(wanted: {numbers: [1, 2, 3]}) { grid total } }", {}, None),
         (

@@ -104,6 +104,28 @@ async def _secret(root: strawberry.Parent[Beast]) -> str:
     return f"secret {root.number}"
 
 
+def _size(root: strawberry.Parent[Beast], info: Info) -> int:
+    if root.number % 13 == 12:
+        raise LookupError("too small")
+    return root.number * (2 if info.context.keeper else 1)
+
+
+def _mood(root: strawberry.Parent[Beast], info: Info, *, loud: bool = False) -> Colour | None:
+    return root.colour if loud and info.context.keeper else Colour.BLUE
+
+
+def _sound(info: Info, root: strawberry.Parent[Beast], word: str = "ha") -> str:
+    return word * (root.number % 3 + (1 if info.context.keeper else 0))
+
+
+def _steps(root: strawberry.Parent[Beast], each: int = 1) -> int:
+    return None if root.number % 9 == 8 else root.number * each  # type: ignore[return-value]
+
+
+def _fur(root: strawberry.Parent[Beast]) -> str | None:
+    return root.name
+
+
 @strawberry.interface
 class Animal:
     number: int
@@ -117,6 +139,11 @@ class Animal:
         resolver=_secret, extensions=[PermissionExtension([IsKeeper()], fail_silently=True)]
     )
     guarded: str | None = strawberry.field(resolver=_secret, extensions=[PermissionExtension([IsKeeper()])])
+    size: int = strawberry.field(resolver=_size)
+    mood: Colour | None = strawberry.field(resolver=_mood)
+    sound: str = strawberry.field(resolver=_sound)
+    steps: int = strawberry.field(resolver=_steps)
+    fur: str | None = strawberry.field(resolver=_fur)
 
     @strawberry.field(extensions=[Shouting()])
     def shout(self, word: str = "ha") -> str:
