@@ -18,6 +18,7 @@ from models import bookings, clock, visibility
 from models.database import Function, lock_key
 from models.mails import identity, preview, same_address, search_text
 from models.notifications import CHANNEL
+from models.sessions import HOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from models.database import Database
     from models.tables import MailPart
 
-NOBODY, NO_MAILBOX, NOT_ASSIGNED, NOT_SENDER, DONE = (
-    "NOBODY",
+DONE, OTHER, NO_MAILBOX, NOT_ASSIGNED, NOT_SENDER = (
+    "DONE",
+    "OTHER",
     "NO_MAILBOX",
     "NOT_ASSIGNED",
     "NOT_SENDER",
-    "DONE",
 )
-"""How it comes out: why nothing was booked, or that the e-mail is booked now."""
+"""How it comes out: the e-mail is booked now, or why it is not. OTHER is a viewer who is not, or no longer, who was said."""
 
 _TABLES = {"a": "activities", "m": "mails"}
 
@@ -49,13 +50,14 @@ def _answer_columns() -> str:
 
 _BOOK = f"""
 CREATE FUNCTION pg_temp.book(
-    given_agency uuid, given_agency_lock bigint, given_session uuid, given_actor uuid, given_box uuid, given_clock timestamptz,
+    given_session uuid, given_actor uuid, given_agency uuid, given_login text, given_role text, given_activity_read_level text,
+    given_agents_log_read_level text, given_agency_lock bigint, given_box uuid, given_clock timestamptz,
     given_part text, given_sending_address text,
     given_mail uuid, given_identity text, given_message_id text, given_sender text, given_recipients text, given_subject text,
     given_preview text, given_remark text, given_fold_search text, given_mail_date timestamptz, given_addresses text[],
     given_booking uuid, given_entries uuid[], given_kinds text[], given_contacts text[], given_properties text[],
     given_unreferenced boolean, given_topic text
-) RETURNS TABLE (outcome text, booked_mail uuid, booked_position smallint, {_answer_columns()})
+) RETURNS TABLE ({HOLDS} boolean, outcome text, booked_mail uuid, booked_position smallint, {_answer_columns()})
 LANGUAGE plpgsql AS $book$
 #variable_conflict use_column
 DECLARE
@@ -69,9 +71,14 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(given_agency_lock);
     PERFORM 1 FROM users u JOIN sessions s ON s.user_id = u.id
-        WHERE u.id = given_actor AND s.id = given_session AND s.ended_at IS NULL AND u.state = 'ACTIVE' FOR SHARE OF u;
+        WHERE u.id = given_actor AND s.id = given_session AND s.ended_at IS NULL AND s.expires_at > given_clock
+            AND u.state = 'ACTIVE' AND u.agency_id = given_agency AND u.login = given_login AND u.role = given_role
+            AND u.activity_read_level = given_activity_read_level
+            AND u.agents_log_read_level = given_agents_log_read_level
+        FOR SHARE OF u;
+    {HOLDS} := FOUND;
     IF NOT FOUND THEN
-        outcome := '{NOBODY}';
+        outcome := '{OTHER}';
         RETURN NEXT;
         RETURN;
     END IF;
@@ -143,7 +150,7 @@ BEGIN
         END IF;
     END IF;
 
-    RETURN QUERY SELECT outcome, booked_mail, booked_position, seen.*
+    RETURN QUERY SELECT {HOLDS}, outcome, booked_mail, booked_position, seen.*
         FROM ({visibility.of_mail("given_actor", "booked_mail")}) seen;
     IF NOT FOUND THEN
         RETURN NEXT;
@@ -151,17 +158,17 @@ BEGIN
 END $book$
 """
 
-BOOK = Function("book", _BOOK, parameters=26)
+BOOK = Function("book", _BOOK, parameters=30)
 """Parameters in the order in which `book` gives them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be booked, by whom, and where."""
+    """What is to be booked, where, and by whom: `viewer` is what `sessions.viewer` gave, in the order of its columns."""
 
-    agency_id: UUID
     session_id: UUID
-    user_id: UUID
+    viewer: Sequence[Any]
+    agency_id: UUID
     mailbox_id: UUID
     part: MailPart
     content: MailContent
@@ -194,10 +201,9 @@ async def book(
 
     rows = await database.call(
         BOOK,
-        wanted.agency_id,
-        lock_key(wanted.agency_id),
         wanted.session_id,
-        wanted.user_id,
+        *wanted.viewer,
+        lock_key(wanted.agency_id),
         wanted.mailbox_id,
         clock.now(),
         wanted.part.value,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+HOLDS = "is_same_viewer"
+"""The column of a statement that does something else as well and says whether the viewer is who was known."""
 _NO_SESSION = _NO_AGENCY = UUID(int=0)
 _VIEWER = "u.id, u.agency_id, u.login, u.role, u.activity_read_level, u.agents_log_read_level"
 _LIVES = "s.ended_at IS NULL AND s.expires_at > $2 AND u.state = 'ACTIVE'"

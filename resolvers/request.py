@@ -28,6 +28,17 @@ class Viewer:
     agents_log_read_level: ReadLevel
     session_id: UUID
 
+    def stored(self) -> tuple[Any, ...]:
+        """Return what `viewer_of` made the viewer of, but the session, as it is stored."""
+        return (
+            self.id,
+            self.agency_id,
+            self.login,
+            self.role.value,
+            self.activity_read_level.value,
+            self.agents_log_read_level.value,
+        )
+
     @property
     def administers(self) -> bool:
         """May change the agency's settings."""

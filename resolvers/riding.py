@@ -5,6 +5,9 @@ mostly the answer is the one of the last request. So a query begins with the vie
 asks as well whether that still holds: that the session lives, and that its user is active and has the same role and levels.
 Until that is known no other statement of the query begins, and where it does not hold what was read is thrown away here. So
 whoever was locked, signed out or given other rights before the request came is treated as such, as with a statement of its own.
+
+So does a mutation that asks by itself, under its locks and before it changes anything (`schema.marks`): where the viewer is
+another one it changes nothing, and begins again.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from models import sessions
 from models.database import Database
+from models.faults import OutcomeUnknownError
+from models.sessions import HOLDS
 from resolvers.errors import UnauthenticatedError
 from resolvers.request import viewer_of
 
@@ -22,11 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from uuid import UUID
 
-    from models.database import T, Unit
+    from models.database import Function, T, Unit
     from resolvers.request import Viewer
 
 REMEMBERED = 10_000
-HOLDS = "is_same_viewer"
 
 
 class Viewers:
@@ -85,21 +89,45 @@ class Riding(Database):
 
     async def _fetch_with(self, statement: str, parameters: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         who = self._viewer
-        known = (
-            who.id,
-            who.agency_id,
-            who.login,
-            who.role.value,
-            who.activity_read_level.value,
-            who.agents_log_read_level.value,
-        )
-        condition, values = sessions.still(who.session_id, known, len(parameters) + 1)
+        condition, values = sessions.still(who.session_id, who.stored(), len(parameters) + 1)
         rows = await self.database.fetch(
             f"SELECT x.*, {condition} AS {HOLDS} FROM ({statement}) x", *parameters, *values
         )
         if not rows:
             # Nobody has been asked about: the next statement asks.
             return rows
+        self._holds = bool(rows[0][HOLDS])
+        if not self._holds:
+            raise UnauthenticatedError
+        return rows
+
+    async def call(
+        self,
+        function: Function,
+        *parameters: Any,  # noqa: ANN401 (any value that a statement takes)
+        then: Callable[[Sequence[Mapping[str, Any]]], None],
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of a function that is a unit of work and asks itself, before it changes anything: they have `HOLDS`."""
+        if not self._asked():
+            async with self._first:
+                if not self._asked():
+                    return await self._call_with(function, parameters, then)
+        if not await self.holds():
+            raise UnauthenticatedError
+        return await self.database.call(function, *parameters, then=then)
+
+    async def _call_with(
+        self,
+        function: Function,
+        parameters: Sequence[Any],
+        then: Callable[[Sequence[Mapping[str, Any]]], None],
+    ) -> Sequence[Mapping[str, Any]]:
+        try:
+            rows = await self.database.call(function, *parameters, then=then)
+        except OutcomeUnknownError:
+            # Perhaps it was found that the viewer is the same, and done: that has to be said, whoever hears it.
+            self._holds = True
+            raise
         self._holds = bool(rows[0][HOLDS])
         if not self._holds:
             raise UnauthenticatedError

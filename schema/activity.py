@@ -22,6 +22,7 @@ from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments
 from schema.connections import After, Before, Connection, First, Last, arguments, given
 from schema.context import Info
+from schema.marks import ASKS_ITSELF
 from schema.node import Node, loads_early
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
@@ -317,6 +318,7 @@ class ActivityMutation:
             "reading. An equal e-mail that another mailbox booked before is joined."
         ),
         extensions=[*signed_in(), Answers("activities")],
+        metadata=ASKS_ITSELF,
     )
 
 

@@ -17,10 +17,10 @@ from resolvers.recipients import Recipient
 from schema.connections import given
 from schema.context import Info
 from schema.enums import CredentialContent, DeliveryState
+from schema.marks import BEARS_SECRET
 from schema.node import Node, loads
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
-from schema.secret_bearing import BEARS_SECRET
 from schema.user import User
 
 if TYPE_CHECKING:

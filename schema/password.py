@@ -11,9 +11,9 @@ from schema.assignment import MailboxId
 from schema.connections import given
 from schema.context import Info
 from schema.mailbox import Mailbox
+from schema.marks import BEARS_SECRET
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
-from schema.secret_bearing import BEARS_SECRET
 
 
 @strawberry.type(description="A mailbox's password, for the viewer's eyes.")

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import strawberry
+from graphql import FieldNode, get_operation_ast
 from graphql import OperationType as Kind
-from graphql import get_operation_ast
 from strawberry.schema.config import StrawberryConfig
 
 from execution.compiled import Compiled, Compiling, execute
@@ -23,17 +23,17 @@ from schema.errors import ERROR_TYPES
 from schema.failures import presented
 from schema.mailbox import Mailbox, MailboxMutation, MailboxQuery
 from schema.mailbox_event import MailboxEvent
+from schema.marks import ASKS_ITSELF, BEARS_SECRET, marked
 from schema.node import NodeQuery
 from schema.password import PasswordMutation
 from schema.scalars import DATE_TIME
-from schema.secret_bearing import bearers
 from schema.session import SessionMutation
 from schema.user import User, UserMutation, UserQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from graphql import GraphQLError
+    from graphql import GraphQLError, OperationDefinitionNode
     from strawberry.types import ExecutionContext, ExecutionResult
     from strawberry.types.graphql import OperationType
 
@@ -92,7 +92,9 @@ class Schema(strawberry.Schema):
 
     def __init__(self, query: type, **named: Any) -> None:
         super().__init__(query, extensions=[Prepared, OneOperation, lambda: Compiling(compiled)], **named)
-        self.documents = Documents(self._schema, secrets=bearers(named.get("mutation")))
+        mutation = named.get("mutation")
+        self.documents = Documents(self._schema, secrets=marked(mutation, BEARS_SECRET))
+        self._asking = frozenset(marked(mutation, ASKS_ITSELF))
 
     async def execute(
         self,
@@ -135,23 +137,34 @@ class Schema(strawberry.Schema):
         """
         errors[:] = [presented(error) for error in errors]
 
+    def asks_itself(self, operation: OperationDefinitionNode | None) -> bool:
+        """Whether an operation changes nothing before it has asked who the viewer is: a query, or marked mutations."""
+        if operation is None or operation.operation is Kind.QUERY:
+            return operation is not None
+        selected = operation.selection_set.selections
+        return operation.operation is Kind.MUTATION and all(
+            isinstance(each, FieldNode) and each.name.value in self._asking for each in selected
+        )
 
-def reads(
+
+def may_ride(
     schema: strawberry.Schema,
     text: str | None,
     variables: dict[str, Any] | None,
     limits: Limits,
     name: str | None,
 ) -> bool:
-    """Whether this is a valid query, which changes nothing. A document that is not known yet is looked at here."""
+    """Whether who the viewer is can be asked with the first statement of a valid operation (`resolvers.riding`).
+
+    A document that is not known yet is looked at here.
+    """
     if not text or not isinstance(schema, Schema):
         return False
     known = schema.documents.known(text)
     if known is None:
         ready = compiled.ready(schema, text, variables, limits, name)
-        return ready is not None and ready.operation.node.operation is Kind.QUERY
-    operation = get_operation_ast(known.parsed, name)
-    return operation is not None and operation.operation is Kind.QUERY
+        return ready is not None and schema.asks_itself(ready.operation.node)
+    return schema.asks_itself(get_operation_ast(known.parsed, name))
 
 
 schema = Schema(

@@ -15,9 +15,9 @@ from resolvers.sessions import SignedIn
 from schema.connections import given
 from schema.context import CookieJar, Info
 from schema.enums import SessionKind
+from schema.marks import BEARS_SECRET
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
-from schema.secret_bearing import BEARS_SECRET
 from schema.user import User
 
 

@@ -21,7 +21,7 @@ from resolvers.request import Viewer
 from resolvers.riding import Riding
 from schema.context import Context, CookieJar
 from schema.failures import TIMED_OUT, UNAVAILABLE
-from schema.root import reads
+from schema.root import may_ride
 from server.answers import (
     BAD_REQUEST,
     GRAPHQL,
@@ -116,7 +116,7 @@ class GraphQLOverHttp:
     async def _executed(
         self, request: Request, wanted: Asked, claim: Claim | None, jar: CookieJar | None
     ) -> Executed:
-        """Execute what is wanted for whom the claim is of; a query asks who that is with its first statement."""
+        """Execute what is wanted for whom the claim is of; mostly it asks who that is with its first statement."""
         database = self._runtime.database
 
         def context(viewer: Viewer | None, database: Database = database) -> Context:
@@ -127,7 +127,7 @@ class GraphQLOverHttp:
         if claim is None:
             return await execute(self._runtime, wanted, context(None))
         known = claim.last_viewer()
-        if known is None or not reads(
+        if known is None or not may_ride(
             self._runtime.schema,
             wanted.query,
             wanted.variables,

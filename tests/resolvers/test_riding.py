@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models import clock
+from models.sessions import HOLDS
 from models.tables import Role, UserState
 from resolvers import mailboxes
 from resolvers import riding as room
@@ -51,7 +52,7 @@ async def test_the_second_statement_begins_when_the_first_has_answered(database:
         rows = await asyncio.gather(*(riding.fetch_one(ONE, number) for number in range(4)))
     assert [row["number"] for row in rows if row is not None] == [0, 1, 2, 3]
     assert len(seen) == 4
-    assert [room.HOLDS in statement for statement in seen] == [True, False, False, False]
+    assert [HOLDS in statement for statement in seen] == [True, False, False, False]
 
 
 async def test_a_statement_without_a_row_leaves_it_to_the_next(database: Database) -> None:
@@ -61,7 +62,7 @@ async def test_a_statement_without_a_row_leaves_it_to_the_next(database: Databas
         assert await riding.fetch_one(ONE, 1) is not None
         assert await riding.holds()
         assert await riding.fetch("SELECT 1 AS one FROM mailboxes") == []
-    assert [room.HOLDS in statement for statement in seen] == [True, True, False]
+    assert [HOLDS in statement for statement in seen] == [True, True, False]
 
 
 async def test_a_statement_that_fails_leaves_it_to_the_next(database: Database) -> None:
@@ -70,7 +71,7 @@ async def test_a_statement_that_fails_leaves_it_to_the_next(database: Database) 
         await riding.fetch("SELECT 1 AS one FROM nowhere")
     with storage.statements(database) as seen:
         assert await riding.fetch_one(ONE, 1) is not None
-    assert room.HOLDS in seen[0]
+    assert HOLDS in seen[0]
 
 
 async def test_one_who_is_stopped_leaves_it_to_the_next(database: Database) -> None:

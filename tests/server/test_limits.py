@@ -15,8 +15,8 @@ from strawberry.types.base import get_object_definition
 from execution.limits import Limits
 from execution.measure import Measure
 from schema import schema
+from schema.marks import BEARS_SECRET, marked
 from schema.root import Mutation
-from schema.secret_bearing import bearers
 from tests import storage
 from tests.client import SIGN_IN
 from tests.contract.copies import ROOT
@@ -227,5 +227,5 @@ async def test_every_mutation_with_a_secret_is_marked() -> None:
         told = [name, *(part for part, each in parts.items() if get_named_type(each.type).name == "String")]
         if any(word in each.lower() for each in told for word in words) and name != "setPasswordsInLetters":
             expected.add(name)
-    assert set(bearers(Mutation)) == expected
+    assert set(marked(Mutation, BEARS_SECRET)) == expected
     assert len(definition.fields) > len(expected)
