@@ -101,6 +101,16 @@ class _Count:
         self.cost = min(MOST, self.cost + other.cost)
         self.each = min(MOST, self.each + other.each)
 
+    def leaf(self, node: FieldNode) -> None:
+        """Add a field without arguments and anything below it: of whichever type, it is one."""
+        self.depth = self.depth or 1
+        self.fields = min(MOST, self.fields + 1)
+        self.cost = min(MOST, self.cost + 1)
+        if node.alias is not None:
+            self.aliases = min(MOST, self.aliases + 1)
+        if node.directives:
+            self.direct(node.directives)
+
     def direct(self, directives: Sequence[DirectiveNode] | None) -> None:
         """Count the directives on one place."""
         number = len(directives or ())
@@ -193,7 +203,10 @@ class Measure:
         count = _Count()
         for each in node.selections:
             if isinstance(each, FieldNode):
-                count.add(self._field(each, parent))
+                if each.selection_set is None and not each.arguments:
+                    count.leaf(each)
+                else:
+                    count.add(self._field(each, parent))
             elif isinstance(each, InlineFragmentNode):
                 condition = each.type_condition
                 inside = parent if condition is None else self._schema.get_type(condition.name.value)
