@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from graphql import GraphQLError
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from graphql.type.definition import GraphQLResolveInfoHelpers
@@ -87,6 +88,18 @@ class Field:
         self.many = getattr(self._function, MANY, None)
         self._constant = not any(_holds_variable(node) for node in selected.nodes)
         self._constant_arguments: dict[str, Any] | None = None
+        self.extras: dict[str, Any] = {}
+        """What the resolver is told in its `info` beside what GraphQL has there."""
+
+    @property
+    def python_name(self) -> str:
+        """The name in Python; where there is none, that in the schema."""
+        return self.selected.name if self.strawberry is None else self.strawberry.python_name
+
+    @property
+    def has_permissions(self) -> bool:
+        """Whether something stands before the resolver or the attribute."""
+        return self.strawberry is None or bool(self.strawberry.extensions)
 
     def _simple_permissions(self) -> list[PermissionExtension] | None:
         """Return the permissions before the resolver, outermost first; None where something else stands there too."""
@@ -136,7 +149,7 @@ class Field:
             optimized_is_awaitable,
             None,
             HELPERS,
-            {},
+            self.extras,
         )
         asked = Asked(info, self._raw_arguments(run))
         field = self.strawberry
@@ -153,6 +166,15 @@ class Field:
                 info=asked.own,
             )
         return asked
+
+    def constant_arguments(self) -> dict[str, Any] | None:
+        """Return the arguments where they are the same in every request, else None."""
+        if not self._constant:
+            return None
+        try:
+            return get_argument_values(self.definition, self.selected.details[0].node, None)
+        except GraphQLError:
+            return None
 
     def _raw_arguments(self, run: Run) -> dict[str, Any]:
         if not self.definition.args:

@@ -28,6 +28,7 @@ from execution.generated import Entry, builder
 from execution.leaves import Leaf, leaf_of
 from execution.trouble import NotCompilableError, TroubleError
 from execution.waiting import all_of
+from execution.written import SHAPE, TYPENAME, Chosen, Written, as_fragments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
     from execution.running import Run
     from execution.selections import Selected
 
-TYPENAME = "__typename"
-
 
 class Shape(ABC):
     """What a type and a selection make of values. `is_async` says which of the two ways there is."""
 
     is_async: bool = False
+
+    def objects_of(self, kind: str | None) -> Objects | None:  # noqa: ARG002 (of shapes of several types)
+        """Return the shape of the objects of a type that are in it; without `kind` of the only type."""
+        return None
 
     @abstractmethod
     def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
@@ -86,6 +89,9 @@ class _Wrapping(Shape):
     def __init__(self, inner: Shape) -> None:
         self._inner = inner
         self.is_async = inner.is_async
+
+    def objects_of(self, kind: str | None) -> Objects | None:
+        return self._inner.objects_of(kind)
 
 
 class _Required(_Wrapping):
@@ -164,6 +170,9 @@ class _Abstract(Shape):
         self._type_of = kind.resolve_type or default_type_resolver
         self._shapes: dict[str, Objects] = {}
 
+    def objects_of(self, kind: str | None) -> Objects | None:
+        return None if kind is None else self._shape(kind)
+
     def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
         raise AssertionError(run, values)
 
@@ -173,7 +182,8 @@ class _Abstract(Shape):
         info = run.asked(self._field).info
         groups: dict[str, list[int]] = {}
         for place, value in enumerate(values):
-            name = self._type_of(value, info, self._kind)
+            written = value.shape.kind.name if value.__class__ is Written else None
+            name = written or self._type_of(value, info, self._kind)
             if not isinstance(name, str):
                 raise TroubleError("no type")
             groups.setdefault(name, []).append(place)
@@ -205,7 +215,10 @@ class Objects(Shape):
     def __init__(
         self, plan: Plan, kind: GraphQLObjectType, selected: Sequence[Selected], below: Field | None
     ) -> None:
-        self._kind = kind
+        self.kind = kind
+        self.chosen: list[Chosen] = []
+        self.notes: dict[Any, Any] = {}
+        """What those who write its objects have worked out for it."""
         self._below = below
         path = None if below is None else below.path
         entries: list[Entry] = []
@@ -215,30 +228,42 @@ class Objects(Shape):
         for each in selected:
             if each.name == TYPENAME:
                 entries.append(Entry(each.key, TYPENAME))
+                self.chosen.append(Chosen(each.key, TYPENAME))
                 continue
             definition = kind.fields.get(each.name)
             if definition is None or each.name.startswith("__"):
                 raise NotCompilableError(f"the field {each.name}")
             attribute = attribute_of(definition)
             leaf = None if attribute is None else leaf_of(definition.type)
-            if leaf is not None:
+            if attribute is not None and leaf is not None:
                 entries.append(Entry(each.key, attribute, leaf))
+                self.chosen.append(Chosen(each.key, attribute))
                 continue
             field = Field(kind, each, definition, path)
             called = None if below is None else leaf_of(definition.type)
             if called is not None and field.takes_info is not None:
                 entries.append(Entry(each.key, None, called, field.takes_info))
                 self._called.append(field)
+                self.chosen.append(Chosen(each.key, field.python_name, field))
                 continue
             entries.append(Entry(each.key))
-            self.members.append(Member(field, shape_of(plan, definition.type, field)))
+            member = Member(field, shape_of(plan, definition.type, field))
+            field.extras = {SHAPE: member.shape}
+            self.members.append(member)
+            self.chosen.append(Chosen(each.key, field.python_name, field, member.shape.objects_of(None)))
         self._build = builder(kind.name, entries)
         self._now = [each for each in self.members if not each.is_async]
         self._later = [each for each in self.members if each.is_async]
         self.is_async = bool(self._later)
 
+    def objects_of(self, kind: str | None) -> Objects | None:
+        """Return itself, where it is of that type."""
+        return self if kind is None or kind == self.kind.name else None
+
     def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
         """Return the answers, where nothing has to be waited for."""
+        if values and values[0].__class__ is Written:
+            return as_fragments(values, self)
         answers = self.begin(run, values)
         if answers:
             for member in self._now:
@@ -248,7 +273,7 @@ class Objects(Shape):
     async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
         """Return the answers; the fields that have to be waited for are asked side by side."""
         answers = self.complete(run, values)
-        if answers and self._later:
+        if answers and self._later and answers[0].__class__ is dict:
             await all_of([member.fill_async(run, values, answers) for member in self._later])
         return answers
 
@@ -256,7 +281,7 @@ class Objects(Shape):
         """Return the answers with their attributes and what functions make of each object, every other key null."""
         if not values:
             return []
-        is_type_of = self._kind.is_type_of
+        is_type_of = self.kind.is_type_of
         if is_type_of is not None and self._below is not None:
             info = run.asked(self._below).info
             for value in values:

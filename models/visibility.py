@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from models import json_text
 from models.clock import MICROSECOND
 from models.lateral import Parameters, contains, each_with
 from models.tables import ActivityKind, MailDirection, ReadLevel
@@ -49,6 +50,17 @@ ENTRY_COLUMNS = (
 """What is read of an entry `a` and its e-mail `m`. `booked` is the position of the newest booking at that instant: whoever reads
 the bookings later leaves out those that came since, because the reader may not see the entry with them any more."""
 BOOKING_COLUMNS = "b.mailbox_id, b.part, b.decisive_at, b.user_id, b.position"
+
+
+def written_bookings(one: str) -> str:
+    """Return the bookings of a visible entry `a` as JSON, each by an expression of booking `b`, mailbox `o` and user `p`.
+
+    In the statement that found the entry visible: they are of the same instant.
+    """
+    return (
+        f"(SELECT {json_text.collected(one, 'b.decisive_at, o.address')} FROM bookings b "
+        "JOIN mailboxes o ON o.id = b.mailbox_id LEFT JOIN users p ON p.id = b.user_id WHERE b.mail_id = a.mail_id)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,16 +216,27 @@ class _Listing:
     is_sqlite: bool
     parameters: Parameters
     mailbox: str | None = None
-    upper: tuple[str, str] = field(init=False)
-    lower: tuple[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        add = self.parameters.add
-        stretch = self.stretch.within(self.narrowed)
-        self.upper = (add(stretch.upper.occurred_at, "timestamptz"), add(stretch.upper.id, "uuid"))
-        self.lower = (add(stretch.lower.occurred_at, "timestamptz"), add(stretch.lower.id, "uuid"))
+    _ends: tuple[tuple[str, str], tuple[str, str]] | None = field(default=None, init=False)
 
     # PostgreSQL wants no parameter that the statement does not use, so these are added when they are wanted.
+
+    @property
+    def upper(self) -> tuple[str, str]:
+        return self._bounds()[1]
+
+    @property
+    def lower(self) -> tuple[str, str]:
+        return self._bounds()[0]
+
+    def _bounds(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        if self._ends is None:
+            stretch = self.stretch.within(self.narrowed)
+            self._ends = self._place(stretch.lower), self._place(stretch.upper)
+        return self._ends
+
+    def _place(self, position: Position) -> tuple[str, str]:
+        add = self.parameters.add
+        return add(position.occurred_at, "timestamptz"), add(position.id, "uuid")
 
     @property
     def viewer(self) -> str:
@@ -397,24 +420,40 @@ class _Listing:
                     pass
         return found
 
-    def filtered(self) -> str:
-        """Return the same by asking the rule of each entry that the filter finds."""
-        add = self.parameters.add
-        mails, conditions = "", self._narrow()
+    def conditions(self) -> str:
+        """Return the filter's conditions but for instants: on an entry `a` and, where words are looked for, its e-mail `m`."""
+        conditions = self._narrow()
         if self.narrowed.kind is not None:
             conditions += f" AND a.kind = '{self.narrowed.kind}'"
         for mailbox in self._mailboxes():
             conditions += f" AND EXISTS (SELECT 1 FROM bookings b WHERE b.mail_id = a.mail_id AND b.mailbox_id = {mailbox})"
-        if self.narrowed.words:
-            mails = " JOIN mails m ON m.id = a.mail_id"
-            for word in self.narrowed.words:
-                conditions += (
-                    f" AND {contains('m.fold_search', word, self.parameters, is_sqlite=self.is_sqlite)}"
-                )
+        for word in self.narrowed.words:
+            conditions += f" AND {contains('m.fold_search', word, self.parameters, is_sqlite=self.is_sqlite)}"
+        return conditions
+
+    def filtered(self) -> str:
+        """Return the same by asking the rule of each entry that the filter finds."""
+        mails = " JOIN mails m ON m.id = a.mail_id" if self.narrowed.words else ""
         return (
-            f"SELECT a.occurred_at, a.id FROM activities a JOIN users u ON u.id = {add(self.reader.user_id, 'uuid')}{mails} "
-            f"WHERE a.agency_id = {self.agency}{conditions} AND {self._between('a.occurred_at', 'a.id')} "
+            f"SELECT a.occurred_at, a.id FROM activities a JOIN users u ON u.id = {self.viewer}{mails} "
+            f"WHERE a.agency_id = {self.agency}{self.conditions()} AND {self._between('a.occurred_at', 'a.id')} "
             f"AND {_permits()}{self._cut('a.occurred_at', 'a.id')}"
+        )
+
+    def among(self, ids: Sequence[UUID]) -> str:
+        """Return the condition that an entry `a` with its e-mail `m` is one of these, and that rule and filter let it through.
+
+        The statement has any user `u`; the condition makes it the reader.
+        """
+        # Of a single entry PostgreSQL keeps the plan: whichever it is, there is one row.
+        single = len(ids) == 1
+        chosen = self.parameters.add(ids[0], "uuid") if single else self.parameters.add(list(ids), "uuid[]")
+        between = ""
+        if self.narrowed.occurred_from is not None or self.narrowed.occurred_until is not None:
+            between = f" AND {self._between('a.occurred_at', 'a.id')}"
+        return (
+            f"a.id = {chosen if single else f'ANY({chosen})'} AND u.id = {self.viewer}{self.conditions()}{between} "
+            f"AND {_permits()}"
         )
 
     def selection(self) -> str:
@@ -437,8 +476,9 @@ async def entries(
     stretch: Stretch,
     mailbox_ids: Sequence[UUID] | None = None,
     beside: Beside | None = None,
+    columns: str = ENTRY_COLUMNS,
 ) -> dict[UUID | None, list[Mapping[str, Any]]]:
-    """Return the entries (`ENTRY_COLUMNS`) of a stretch that the reader may see, in its order; one statement.
+    """Return the entries (`columns`) of a stretch that the reader may see, in its order; one statement.
 
     With `mailbox_ids` the answer is one list for each of these mailboxes, else one list under None. With `beside` an entry has a
     row for each booking (`BOOKING_COLUMNS`), in the order of `bookings`.
@@ -446,9 +486,9 @@ async def entries(
     way = "ASC" if stretch.oldest_first else "DESC"
     parameters = _parameters(beside)
     page = _pages(statements, reader, narrowed, stretch, mailbox_ids, parameters)
-    columns, joins, order = _read_beside(beside)
+    others, joins, order = _read_beside(beside)
     rows = await statements.fetch(
-        f"SELECT y.parent_id, {ENTRY_COLUMNS}{columns} FROM ({page}) y JOIN activities a ON a.id = y.id "
+        f"SELECT y.parent_id, {columns}{others} FROM ({page}) y JOIN activities a ON a.id = y.id "
         f"JOIN mails m ON m.id = a.mail_id{joins} ORDER BY a.occurred_at {way}, a.id {way}{order}",
         *parameters.values,
     )
@@ -512,20 +552,19 @@ async def visible(
     ids: Sequence[UUID],
     narrowed: Filter | None = None,
     beside: Beside | None = None,
+    columns: str = ENTRY_COLUMNS,
 ) -> list[Mapping[str, Any]]:
-    """Return those of these entries (`ENTRY_COLUMNS`) that the reader may see and the filter lets through, in no order.
+    """Return those of these entries (`columns`) that the reader may see and the filter lets through, in no order.
 
     With `beside` as in `entries`.
     """
     parameters = _parameters(beside)
-    columns, joins, order = _read_beside(beside)
+    others, joins, order = _read_beside(beside)
     listing = _Listing(reader, narrowed or Filter(), Stretch(), statements.is_sqlite, parameters)
-    chosen = parameters.add(list(ids), "uuid[]")
     return list(
         await statements.fetch(
-            f"SELECT {ENTRY_COLUMNS}{columns} FROM ({listing.filtered()}) y JOIN activities a ON a.id = y.id "
-            f"JOIN mails m ON m.id = a.mail_id{joins} WHERE a.id = ANY({chosen})"
-            f"{order and f' ORDER BY a.id{order}'}",
+            f"SELECT {columns}{others} FROM activities a JOIN mails m ON m.id = a.mail_id "
+            f"JOIN users u ON u.agency_id = a.agency_id{joins} WHERE {listing.among(ids)}{order and f' ORDER BY a.id{order}'}",
             *parameters.values,
         )
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from resolvers.mailboxes import Mailbox
     from resolvers.request import Request, Viewer
     from resolvers.users import User
+    from resolvers.writing import Writer
 
     Row = Mapping[str, Any]
 
@@ -243,9 +244,18 @@ class Entries(paging.Connection[Entry]):
         narrowed: Filter,
         mailbox_id: UUID | None = None,
         early: Early = NOTHING_EARLY,
+        writer: Writer | None = None,
     ) -> None:
-        super().__init__(request, ORDER, arguments, read, values=(), parent_id=mailbox_id)
-        self._early = early
+        super().__init__(
+            request,
+            ORDER,
+            arguments,
+            read if writer is None else writer.read,
+            values=(),
+            parent_id=mailbox_id,
+        )
+        self._early = early if writer is None else NOTHING_EARLY
+        self._writer = writer
         self._reader = reader(request.signed_in())
         self._narrowed = narrowed
 
@@ -266,10 +276,17 @@ class Entries(paging.Connection[Entry]):
         )
 
         early, beside = self._early, self._early.beside(self._request.signed_in())
+        columns = visibility.ENTRY_COLUMNS if self._writer is None else _columns_written_by(self._writer)
 
         async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, paging.Slice]:
             found = await visibility.entries(
-                self._request.database, reader, self._narrowed, stretch, _parents(mailbox_ids), beside
+                self._request.database,
+                reader,
+                self._narrowed,
+                stretch,
+                _parents(mailbox_ids),
+                beside,
+                columns,
             )
             pages = {}
             for mailbox_id, all_rows in found.items():
@@ -280,7 +297,7 @@ class Entries(paging.Connection[Entry]):
                 pages[mailbox_id] = paging.Slice(page, more=len(rows) > window.size)
             return pages
 
-        return self._batch_of(("page", stretch, early), load)
+        return self._batch_of(("page", stretch, early, self._writer), load)
 
     async def _exists(self, position: tuple[Any, ...], *, later: bool) -> bool:
         if self._reader is None:
@@ -320,24 +337,34 @@ class Entries(paging.Connection[Entry]):
         return batches.batch(self._request, ("entries", self._narrowed, nested, *what), load)
 
 
+def _columns_written_by(writer: Writer) -> str:
+    """Return what is selected of an entry `a` that the database writes: its place in a list, and its JSON."""
+    return f"a.occurred_at, a.id, {writer.column}"
+
+
 def _parents(mailbox_ids: list[UUID | None]) -> list[UUID] | None:
     chosen = [mailbox_id for mailbox_id in mailbox_ids if mailbox_id is not None]
     return chosen or None
 
 
-async def entry(request: Request, activity_id: UUID, early: Early = NOTHING_EARLY) -> Entry | None:
-    """Return one entry, or None where it does not exist or is hidden."""
+async def entry(
+    request: Request, activity_id: UUID, early: Early = NOTHING_EARLY, writer: Writer | None = None
+) -> Any:  # noqa: ANN401 (an `Entry`, or what the writer makes of its row)
+    """Return one entry, or None where it does not exist or is hidden. With `writer` the database writes it."""
     viewer = request.signed_in()
     seer = reader(viewer)
     if seer is None:
         return None
 
-    async def load(ids: list[UUID]) -> dict[UUID, Entry]:
+    async def load(ids: list[UUID]) -> dict[UUID, Any]:
+        if writer is not None:
+            columns = _columns_written_by(writer)
+            rows = await visibility.visible(request.database, seer, ids, columns=columns)
+            return {row["id"]: writer.read(row) for row in rows}
         rows = await visibility.visible(request.database, seer, ids, beside=early.beside(viewer))
         return {row["id"]: read(row) for row in _keep(request, rows, early)}
 
-    found: Entry | None = await batches.batch(request, ("entry", early), load).get(activity_id)
-    return found
+    return await batches.batch(request, ("entry", early, writer), load).get(activity_id)
 
 
 async def remark(request: Request, mail_id: UUID) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from models.database import Unit
     from resolvers.request import Request, Viewer
+    from resolvers.writing import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +175,13 @@ async def _load(request: Request, keys: list[UUID]) -> dict[UUID, Mailbox]:
     return {row["id"]: read(row) for row in rows}
 
 
-def list_all(request: Request, arguments: Arguments, search: str | None) -> Connection[Mailbox]:
+def list_all(
+    request: Request, arguments: Arguments, search: str | None, writer: Writer | None = None
+) -> Connection[Any]:
     """Return the mailboxes of the viewer's agency by address; empty for an account manager.
 
-    With `search` those in whose address and e-mail name every word of it occurs, whatever the case.
-    Raises `InvalidInputError` for a search of more than 200 characters.
+    With `search` those in whose address and e-mail name every word of it occurs, whatever the case. With `writer` the
+    database writes them. Raises `InvalidInputError` for a search of more than 200 characters.
     """
     words = search_words(search, ["search"])
     member = request.member()
@@ -186,12 +189,22 @@ def list_all(request: Request, arguments: Arguments, search: str | None) -> Conn
         return Connection.empty(request, Listing(columns("$1"), "mailboxes m", "false", _ORDER), arguments)
     viewer, agency_id = member
     parameters = Parameters([viewer.id, agency_id])
-    where = ["m.agency_id = $2"]
+    # A writer knows a mailbox as `o`.
+    one = "m" if writer is None else "o"
+    where = [f"{one}.agency_id = $2"]
     where += [
-        contains("m.fold_search", word, parameters, is_sqlite=request.database.is_sqlite) for word in words
+        contains(f"{one}.fold_search", word, parameters, is_sqlite=request.database.is_sqlite)
+        for word in words
     ]
-    listing = Listing(columns("$1"), "mailboxes m", " AND ".join(where), _ORDER)
-    return Connection(request, listing, arguments, read, values=parameters.values)
+    listing = Listing(
+        columns("$1") if writer is None else writer.column,
+        f"mailboxes {one}",
+        " AND ".join(where),
+        (Key(f"{one}.address", Kind.TEXT),),
+    )
+    return Connection(
+        request, listing, arguments, read if writer is None else writer.read, values=parameters.values
+    )
 
 
 _OF_USER = Listing(

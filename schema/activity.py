@@ -26,6 +26,7 @@ from schema.marks import ASKS_ITSELF
 from schema.node import Node, loads_early
 from schema.payloads import Answers, Payload
 from schema.permissions import signed_in
+from schema.writing import entries_writer, entry_writer
 
 if TYPE_CHECKING:
     from schema.mailbox import Mailbox
@@ -141,7 +142,7 @@ def _early(info: Info, *before: tuple[str, ...]) -> Early:
 
 
 async def _load(info: Info, identifier: UUID) -> Any:
-    return await activities.entry(info.context.request, identifier, _early(info, ()))
+    return await activities.entry(info.context.request, identifier, _early(info, ()), entry_writer(info))
 
 
 loads_early(NodeKind.ACTIVITY, _load)
@@ -205,7 +206,9 @@ async def entries(
     request, wanted = info.context.request, given(narrowed)
     chosen = await activities.narrow(request, None if wanted is None else wanted.wanted())
     early = _early(info, ("nodes",), ("edges", "node"))
-    return Entries(request, page, chosen, None if mailbox is None else mailbox.id, early)
+    return Entries(
+        request, page, chosen, None if mailbox is None else mailbox.id, early, entries_writer(info)
+    )
 
 
 # ---------------------------------------------------------------- queries

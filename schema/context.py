@@ -38,6 +38,7 @@ class CookieJar:
 class Context:
     """One operation's context. Without `cookies` the client can't keep any: a WebSocket, a foreign page.
 
+    `takes_json` says that the data goes out by orjson, so that parts of it may be JSON already.
     `operation` is known once the document was validated, `cost` once it was parsed: what was counted of it.
     """
 
@@ -47,6 +48,7 @@ class Context:
     operation: Operation | None = None
     limits: Limits = field(default_factory=Limits)
     cost: dict[str, int] | None = None
+    takes_json: bool = False
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

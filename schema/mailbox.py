@@ -36,6 +36,7 @@ from schema.permissions import (
     signed_in,
 )
 from schema.user import User
+from schema.writing import mailboxes_writer
 
 OtherUserId = Annotated[
     strawberry.ID | None,
@@ -243,7 +244,8 @@ def _mailboxes(
     before: Before = strawberry.UNSET,
     search: Search = strawberry.UNSET,
 ) -> Any:
-    return mailboxes.list_all(info.context.request, arguments(first, after, last, before), given(search))
+    page = arguments(first, after, last, before)
+    return mailboxes.list_all(info.context.request, page, given(search), mailboxes_writer(info))
 
 
 @strawberry.type

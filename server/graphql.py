@@ -122,7 +122,13 @@ class GraphQLOverHttp:
         def context(viewer: Viewer | None, database: Database = database) -> Context:
             asking = Asking(database, self._runtime.services, viewer, remote_address(request))
             settings = self._settings
-            return Context(asking, cookies=jar, introspection=settings.introspection, limits=settings.limits)
+            return Context(
+                asking,
+                cookies=jar,
+                introspection=settings.introspection,
+                limits=settings.limits,
+                takes_json=True,
+            )
 
         if claim is None:
             return await execute(self._runtime, wanted, context(None))

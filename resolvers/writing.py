@@ -1,0 +1,103 @@
+"""Objects that the database writes: entries and mailboxes with what belongs to them, as JSON where they are read.
+
+Here are the fields that it can write, by their names. Everybody who may read the object may read these, but for the users
+assigned to a mailbox, whose condition is said here as well. What a client selects of them, the schema puts together
+(`schema.writing`).
+PostgreSQL alone: SQLite writes no global id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models import json_text as write
+from resolvers.node_ids import NodeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+WRITTEN = "written"
+"""The column of a row that holds an object's JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """How an object is read where the database writes it: the expression of its JSON, and what makes an object of a row."""
+
+    expression: str
+    read: Callable[[Mapping[str, Any]], Any]
+
+    @property
+    def column(self) -> str:
+        """What is selected."""
+        return f"{self.expression} AS {WRITTEN}"
+
+
+USER = {
+    "node_id": write.global_id(NodeKind.USER, "p.id"),
+    "login": write.text("p.login"),
+    "first_name": write.text("p.first_name"),
+    "last_name": write.text("p.last_name"),
+    "name": write.text("(p.first_name || ' ' || p.last_name)"),
+    "email_name": write.optional(write.text("p.email_name")),
+    "language": write.text("p.language"),
+    "role": write.word("p.role"),
+    "state": write.word("p.state"),
+}
+"""Of a user `p`."""
+MAILBOX = {
+    "node_id": write.global_id(NodeKind.MAILBOX, "o.id"),
+    "address": write.text("o.address"),
+    "email_name": write.optional(write.text("o.email_name")),
+    "vip": write.boolean("o.vip"),
+    "active": write.boolean("o.active"),
+    "receiving_stops_at": write.optional(write.instant("o.receiving_stops_at")),
+    "automatic_booking": write.boolean("o.automatic_booking"),
+}
+"""Of a mailbox `o`."""
+BOOKING = {
+    "part": write.word("b.part"),
+    "decisive_at": write.instant("b.decisive_at"),
+}
+"""Of a booking `b`."""
+ENTRY = {
+    "node_id": write.global_id(NodeKind.ACTIVITY, "a.id"),
+    "kind": write.word("a.kind"),
+    "direction": write.word("a.direction"),
+    "subject": write.text("m.subject"),
+    "preview": write.text("m.preview"),
+    "remark": write.text("m.remark"),
+    "sender": write.text("m.sender"),
+    "recipients": write.lines("m.recipients"),
+    "message_id": write.text("m.message_id"),
+    "mail_date": write.optional(write.instant("m.mail_date")),
+    "occurred_at": write.instant("a.occurred_at"),
+    "vip": write.boolean("a.guarded"),
+    "contact_reference": write.optional(write.text("a.contact_reference")),
+    "property_reference": write.optional(write.text("a.property_reference")),
+}
+"""Of an entry `a` and its e-mail `m`."""
+
+
+def booking_user(one: str) -> str:
+    """Return the user `p` of a booking; `null` where there is none."""
+    return f"CASE WHEN p.id IS NULL THEN 'null' ELSE {one} END"
+
+
+def assigned_users(one: str, size: int, *, administers: bool) -> str:
+    """Return the page of the users assigned to a mailbox `o` now, each written by an expression of user `p`.
+
+    `null` for whoever may not read them (`mailboxes.reads_assigned_users`): `$1` is the viewer, `$2` the agency of both.
+    """
+    page = (
+        "SELECT u.* FROM assignments s JOIN users u ON u.id = s.user_id WHERE s.mailbox_id = o.id AND s.agency_id = $2 "
+        f"AND s.until IS NULL ORDER BY u.fold_name, u.login LIMIT {size}"
+    )
+    found = f"(SELECT {write.collected(one, 'p.fold_name, p.login')} FROM ({page}) p)"
+    if administers:
+        return found
+    own = (
+        "SELECT 1 FROM assignments own WHERE own.mailbox_id = o.id AND own.user_id = $1 AND own.until IS NULL"
+    )
+    return f"CASE WHEN EXISTS ({own}) THEN {found} END"
