@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+_CONTENT_TYPES = {JSON: b"application/json; charset=utf-8", GRAPHQL: GRAPHQL.encode()}
 BAD_REQUEST = "BAD_REQUEST"
 RETRY_AFTER_SECONDS = 5
 
@@ -35,10 +37,13 @@ def media_type(headers: Headers) -> str:
     Raises `RefusedError` (406) when it takes neither.
     """
     accepts = headers.getlist("accept")
-    if not accepts:
-        return JSON
+    return _best(",".join(accepts)) if accepts else JSON
+
+
+@lru_cache(maxsize=256)
+def _best(accepts: str) -> str:
     best, quality = "", 0.0
-    ranges = [_range(part) for part in ",".join(accepts).split(",")]
+    ranges = [_range(part) for part in accepts.split(",")]
     for candidate in (JSON, GRAPHQL):
         found = _quality(candidate, ranges)
         # The newer type wins where both are asked for by name with equal weight.
@@ -77,16 +82,27 @@ def _quality(candidate: str, ranges: Sequence[tuple[str, float]]) -> float:
     return 0.0
 
 
+class Answer(Response):
+    """A response that no cache may keep, of one of the two media types."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Set the header fields."""
+        self.raw_headers = [
+            (b"cache-control", b"no-store"),
+            *(
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in (headers or {}).items()
+            ),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"content-type", _CONTENT_TYPES[self.media_type or JSON]),
+        ]
+
+
 def respond(
     body: Mapping[str, Any], status: int, kind: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return an answer that no cache may keep: it may hold a secret or somebody's mail."""
-    return Response(
-        orjson.dumps(body),
-        status,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-        media_type=f"{kind}; charset=utf-8" if kind == JSON else kind,
-    )
+    return Answer(orjson.dumps(body), status, headers, kind)
 
 
 def refuse(error: RefusedError, kind: str = JSON) -> Response:

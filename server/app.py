@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
 from strawberry import Schema
 
 from schema import schema as postfach
@@ -34,9 +35,10 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
         async with runtime.open():
             yield
 
+    graphql = GraphQLOverHttp(runtime)
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLOverHttp(runtime)),
+            Route("/graphql", graphql),
             WebSocketRoute("/graphql", GraphQLOverWebSocket(runtime)),
             one_time_link_route(runtime),
             *outbox_routes(settings),
@@ -45,11 +47,13 @@ def create_app(settings: Settings, schema: Schema = postfach) -> Starlette:
             runtime.metrics.route(),
             *([playground_assets()] if settings.graphiql else []),
         ],
-        middleware=[Middleware(Surroundings, secure=settings.secure)],
         lifespan=lifespan,
     )
-    if runtime.tracing is not None:
-        app.middleware_stack = runtime.tracing.around(app.build_middleware_stack())
+    # Starlette's own outermost layer answers crashes; ours does, so that it would never be asked.
+    layers: ASGIApp = Surroundings(
+        ExceptionMiddleware(app.router), {"/graphql": graphql}, secure=settings.secure
+    )
+    app.middleware_stack = layers if runtime.tracing is None else runtime.tracing.around(layers)
     app.state.runtime = runtime
     app.router.redirect_slashes = False
     return app

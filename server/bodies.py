@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from server.answers import BAD_REQUEST, JSON, RefusedError
+from server.deadline import Limit
 
 LARGEST_BYTES = 1024 * 1024
 """Of a body or a message."""
@@ -49,16 +49,16 @@ async def read_bytes(request: Request, most: int) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > most:
         raise _too_large(most)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > most:
-                    raise _too_large(most)
-    except TimeoutError as error:
-        message = f"A request is sent within {BODY_SECONDS} seconds."
-        raise RefusedError(408, BAD_REQUEST, message, {"Connection": "close"}) from error
+    body, comes_more = bytearray(), True
+    with Limit(BODY_SECONDS, _too_slow):
+        while comes_more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message.get("body", b"")
+            comes_more = message.get("more_body", False)
+            if len(body) > most:
+                raise _too_large(most)
     return bytes(body)
 
 
@@ -113,6 +113,11 @@ def _hash(body: dict[str, Any]) -> str | None:
 
 def _bad(message: str) -> RefusedError:
     return RefusedError(400, BAD_REQUEST, message)
+
+
+def _too_slow() -> RefusedError:
+    message = f"A request is sent within {BODY_SECONDS} seconds."
+    return RefusedError(408, BAD_REQUEST, message, {"Connection": "close"})
 
 
 def _too_large(most: int) -> RefusedError:

@@ -7,16 +7,25 @@ its end, whatever becomes of the operation, so nothing is half done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from strawberry.types.graphql import OperationType
 
 from models.faults import DatabaseUnavailableError
-from schema.context import Context
 from schema.failures import PERHAPS_DONE, TIMED_OUT
 from server.answers import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from starlette.types import Message, Receive
+
+    from schema.context import Context
+
+GONE_SECONDS = 0.1
+"""How long an operation may go on before it is watched whether its client is still there: most have ended by then."""
 
 
 class TimedOutError(RefusedError):
@@ -29,59 +38,81 @@ class TimedOutError(RefusedError):
         super().__init__(503, TIMED_OUT, message)
 
 
-@asynccontextmanager
-async def patience(seconds: int) -> AsyncIterator[None]:
+class Limit:
+    """A block in which the running task is cancelled when `strike` is called, and `error` is raised instead of that.
+
+    Each request enters several, so this does what `asyncio.timeout` does with less around it: `strike` is called after the
+    `seconds`, and a cancellation that came from elsewhere remains one.
+    """
+
+    def __init__(self, seconds: float, error: Callable[[], Exception]) -> None:
+        self._seconds = seconds
+        self._error = error
+        self._has_struck = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (requests and sockets are served by tasks)
+        self._task = task
+        self._before = task.cancelling()
+        self._timer = task.get_loop().call_later(self._seconds, self.strike)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._has_struck and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
+            raise self._error() from None
+
+    def strike(self) -> None:
+        """Stop what runs within the block."""
+        if not self._has_struck:
+            self._has_struck = True
+            self._task.cancel()
+
+
+def patience(seconds: int) -> Limit:
     """Stop asking who a client is when the database takes too long. Raises `DatabaseUnavailableError`."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise DatabaseUnavailableError(f"it took longer than {seconds} seconds") from None
+    return Limit(seconds, lambda: DatabaseUnavailableError(f"it took longer than {seconds} seconds"))
 
 
-@asynccontextmanager
-async def deadline(seconds: int, context: Context) -> AsyncIterator[None]:
+class Deadline(Limit):
     """Stop what runs within the block when its time is up, unless it is a subscription by then. Raises `TimedOutError`."""
-    limit = asyncio.timeout(None)
-    timer = asyncio.get_running_loop().call_later(seconds, _strike, limit, context)
-    try:
-        async with limit:
-            try:
-                yield
-            finally:
-                timer.cancel()
-    except TimeoutError:
-        if limit.expired():
-            raise TimedOutError(seconds, context) from None
-        raise
+
+    def __init__(self, seconds: int, context: Context) -> None:
+        super().__init__(seconds, lambda: TimedOutError(seconds, context))
+        self._context = context
+
+    def strike(self) -> None:
+        """Stop what runs within the block."""
+        operation = self._context.operation
+        if operation is None or operation.kind != OperationType.SUBSCRIPTION.value:
+            super().strike()
 
 
-def _strike(limit: asyncio.Timeout, context: Context) -> None:
-    if context.operation is None or context.operation.kind != OperationType.SUBSCRIPTION.value:
-        limit.reschedule(asyncio.get_running_loop().time())
-
-
-@asynccontextmanager
-async def unless_gone(request: Request) -> AsyncIterator[None]:
+class UnlessGone(Limit):
     """Stop what runs within the block when the client goes away. The request's body was read. Raises `ClientDisconnect`."""
-    limit = asyncio.timeout(None)
-    watching = asyncio.ensure_future(request.receive())
 
-    def leave(_: object) -> None:
-        # Whatever else a client could send now is nothing that HTTP knows.
+    _watching: asyncio.Task[Message] | None = None
+
+    def __init__(self, receive: Receive) -> None:
+        super().__init__(GONE_SECONDS, ClientDisconnect)
+        self._receive = receive
+
+    def strike(self) -> None:
+        """Begin to watch: whatever else a client could send now is nothing that HTTP knows."""
+        self._watching = asyncio.ensure_future(self._receive())
+        self._watching.add_done_callback(self._leave)
+
+    def _leave(self, watching: asyncio.Task[Message]) -> None:
         if not watching.cancelled():
-            limit.reschedule(asyncio.get_running_loop().time())
+            super().strike()
 
-    try:
-        async with limit:
-            watching.add_done_callback(leave)
-            try:
-                yield
-            finally:
-                watching.remove_done_callback(leave)
-    except TimeoutError:
-        if limit.expired():
-            raise ClientDisconnect from None
-        raise
-    finally:
-        watching.cancel()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._watching is not None:
+            self._watching.remove_done_callback(self._leave)
+            self._watching.cancel()
+        super().__exit__(kind, error, trace)

@@ -24,7 +24,7 @@ from schema.context import Context
 from schema.failures import TIMED_OUT, presented
 from server.answers import BAD_REQUEST, RefusedError
 from server.bodies import Asked
-from server.deadline import TimedOutError, deadline
+from server.deadline import Deadline, TimedOutError
 from server.runtime import Runtime
 
 log = logging.getLogger("postfach.operations")
@@ -48,7 +48,7 @@ class Executed:
 def with_document(runtime: Runtime, asked: Asked) -> Asked:
     """Return what is asked with the text of its document. Raises `RefusedError` where that is not known or not to be executed."""
     try:
-        return replace(asked, query=runtime.persisted.text_of(asked.query, asked.document_hash))
+        text = runtime.persisted.text_of(asked.query, asked.document_hash)
     except MismatchError as error:
         raise RefusedError(400, BAD_REQUEST, "The document has another hash.") from error
     except NotTrustedError as error:
@@ -57,6 +57,7 @@ def with_document(runtime: Runtime, asked: Asked) -> Asked:
     except NotFoundError as error:
         # The words and the code that Apollo's clients wait for; GraphQL itself has nothing against it.
         raise RefusedError(200, NOT_FOUND, "PersistedQueryNotFound") from error
+    return asked if text == asked.query else replace(asked, query=text)
 
 
 def keep_document(runtime: Runtime, asked: Asked, done: Executed) -> None:
@@ -108,7 +109,7 @@ def _timed_out(done: Executed) -> bool:
 
 async def _executed(runtime: Runtime, asked: Asked, context: Context) -> Executed:
     try:
-        async with deadline(runtime.settings.operation_seconds, context):
+        with Deadline(runtime.settings.operation_seconds, context):
             result = await runtime.schema.execute(
                 asked.query,
                 variable_values=asked.variables,
@@ -134,11 +135,8 @@ def account(runtime: Runtime, context: Context, done: Executed, seconds: float) 
     operation = context.operation
     kind = NO_OPERATION if operation is None else operation.kind
     outcome = "refused" if done.refused else "errors" if done.codes else "ok"
-    runtime.metrics.operations.labels(kind, outcome).inc()
-    if kind != OperationType.SUBSCRIPTION.value:
-        runtime.metrics.seconds.labels(kind).observe(seconds)
-    for code in done.codes:
-        runtime.metrics.errors.labels(code).inc()
+    took = None if kind == OperationType.SUBSCRIPTION.value else seconds
+    runtime.metrics.count_operation(kind, outcome, done.codes, took)
     if runtime.tracing is not None:
         runtime.tracing.end_operation(context, done)
     viewer = context.request.viewer

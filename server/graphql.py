@@ -9,6 +9,7 @@ not answer, and an operation that takes too long, 503.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -36,11 +37,12 @@ from server.answers import (
 from server.authentication import Claim, TokenRefusedError, authenticate
 from server.bodies import Asked, asked, parse, read_body
 from server.cookies import SessionCookies
-from server.deadline import patience, unless_gone
+from server.deadline import UnlessGone, patience
 from server.execution import Executed, execute, with_document
 from server.origins import Origin, allow_origin, origin_of, preflight_headers
 from server.playground import playground_page
 from server.runtime import Runtime
+from server.sent import SentRequest
 
 METHODS = "GET, POST, OPTIONS"
 REFUSED = frozenset({BAD_REQUEST, LIMIT_EXCEEDED})
@@ -57,7 +59,7 @@ class GraphQLOverHttp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
+        request = SentRequest(scope, receive)
         origin = origin_of(request.headers, self._settings)
         response = await self._answer(request, origin)
         allow_origin(response.headers, origin, request.headers.get("origin"))
@@ -99,7 +101,7 @@ class GraphQLOverHttp:
     async def _operation(self, request: Request, origin: Origin, kind: str) -> Response:
         wanted = with_document(self._runtime, asked(parse(await read_body(request))))
         claim, jar = authenticate(request, self._runtime, self._cookies, origin)
-        async with unless_gone(request):
+        with UnlessGone(request.receive):
             done = await self._executed(request, wanted, claim, jar)
         status, headers = 200, {}
         if UNAVAILABLE in done.codes:
@@ -140,13 +142,13 @@ class GraphQLOverHttp:
             self._settings.limits,
             wanted.operation_name,
         ):
-            async with patience(self._settings.operation_seconds):
+            with patience(self._settings.operation_seconds):
                 viewer = await claim.viewer()
             return await execute(self._runtime, wanted, context(viewer))
         riding = Riding(database, known)
 
         async def renewed() -> Context | None:
-            async with patience(self._settings.operation_seconds):
+            with patience(self._settings.operation_seconds):
                 return None if await riding.holds() else context(await claim.viewer())
 
         return await execute(self._runtime, wanted, context(known, riding), renewed)
@@ -168,7 +170,12 @@ def unavailable() -> RefusedError:
 
 def remote_address(connection: HTTPConnection) -> str | None:
     """Return the client's address, None where there is none; a proxy's word was checked by the HTTP server."""
-    host = connection.client.host if connection.client else ""
+    client = connection.scope.get("client")
+    return None if client is None else _address(client[0])
+
+
+@lru_cache(maxsize=4096)
+def _address(host: str) -> str | None:
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:

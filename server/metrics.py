@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -60,6 +60,7 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
+        self._operations: dict[tuple[str, str], Counter] = {}
         self.seconds = Histogram(
             "postfach_operation_seconds",
             "How long queries and mutations took.",
@@ -67,6 +68,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._seconds: dict[str, Histogram] = {}
         self.errors = Counter(
             "postfach_errors", "GraphQL errors by extensions.code.", ["code"], registry=self.registry
         )
@@ -112,6 +114,20 @@ class Metrics:
     def watch_executions(self, counts: Mapping[str, int]) -> None:
         """Show how many queries and mutations were executed in which way, as `counts` says it at each look."""
         self.registry.register(_Executions(counts))
+
+    def count_operation(self, kind: str, outcome: str, codes: Iterable[str], seconds: float | None) -> None:
+        """Count an operation; of a subscription without the `seconds` that it took."""
+        counter = self._operations.get((kind, outcome))
+        if counter is None:
+            counter = self._operations[kind, outcome] = self.operations.labels(kind, outcome)
+        counter.inc()
+        if seconds is not None:
+            histogram = self._seconds.get(kind)
+            if histogram is None:
+                histogram = self._seconds[kind] = self.seconds.labels(kind)
+            histogram.observe(seconds)
+        for code in codes:
+            self.errors.labels(code).inc()
 
     def count_sign_in(self, outcome: str) -> None:
         """Count an attempt to sign in."""

@@ -57,6 +57,9 @@ def _host(url: str) -> tuple[str, int | None] | str:
 
 def allow_origin(headers: MutableHeaders, origin: Origin, text: str | None) -> None:
     """Let a page of an allowed front end read the answer."""
+    if origin is Origin.NONE and "vary" not in headers:
+        headers.raw.append((b"vary", b"Origin"))
+        return
     headers.add_vary_header("Origin")
     if origin is Origin.ALLOWED and text is not None:
         headers["Access-Control-Allow-Origin"] = text

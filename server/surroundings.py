@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from contextvars import ContextVar
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,9 +31,12 @@ ONLY_HTTPS = "max-age=31536000"
 class Surroundings:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp], *, secure: bool) -> None:
+        """Stand before the application, and before those doors of it that are reached by exactly these paths."""
         self._app = app
-        self._headers = HEADERS | ({"Strict-Transport-Security": ONLY_HTTPS} if secure else {})
+        self._direct = direct
+        headers = HEADERS | ({"Strict-Transport-Security": ONLY_HTTPS} if secure else {})
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -48,14 +51,21 @@ class Surroundings:
             nonlocal started
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = name
-                for header, value in self._headers.items():
-                    headers.setdefault(header, value)
+                own = message["headers"]
+                said = {header for header, _ in own}
+                # The application itself names no request.
+                message["headers"] = [
+                    *own,
+                    (b"x-request-id", name.encode()),
+                    *(each for each in self._headers if each[0] not in said),
+                ]
             await send(message)
 
+        app = self._app
+        if scope["type"] == "http" and not scope.get("root_path"):
+            app = self._direct.get(scope["path"], app)
         try:
-            await self._app(scope, receive, send_with_headers)
+            await app(scope, receive, send_with_headers)
         except ClientDisconnect:
             log.info("the client went away")
         except Exception:

@@ -34,7 +34,7 @@ from server.answers import BAD_REQUEST, RefusedError
 from server.authentication import bearer_token
 from server.bodies import LARGEST_BYTES, Asked, asked, parse
 from server.cookies import SessionCookies
-from server.deadline import TimedOutError, deadline, patience
+from server.deadline import Deadline, TimedOutError, patience
 from server.execution import (
     Executed,
     account,
@@ -342,14 +342,12 @@ class Socket:
             ),
         )
         try:
-            async with (
-                deadline(self._runtime.settings.operation_seconds, context),
-                contextlib.aclosing(results),
-            ):
-                async for result in results:
-                    last = executed_of(result, cost_of(wanted, context))
-                    operation.is_over = last.refused
-                    await self._deliver(name, last)
+            with Deadline(self._runtime.settings.operation_seconds, context):
+                async with contextlib.aclosing(results):
+                    async for result in results:
+                        last = executed_of(result, cost_of(wanted, context))
+                        operation.is_over = last.refused
+                        await self._deliver(name, last)
             if not last.refused:
                 operation.is_over = True
                 await self._send({"type": "complete", "id": name})
@@ -368,7 +366,7 @@ class Socket:
             account(self._runtime, context, last, time.perf_counter() - began)
 
     async def _viewer(self, session_id: UUID) -> Viewer | None:
-        async with patience(self._runtime.settings.operation_seconds):
+        with patience(self._runtime.settings.operation_seconds):
             return await sessions.viewer_of_session(self._runtime.database, session_id)
 
     async def _context(self) -> Context:
