@@ -8,6 +8,7 @@ PostgreSQL alone: SQLite writes no global id.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 WRITTEN = "written"
 """The column of a row that holds an object's JSON."""
+SELDOM, REMEMBERED = 2, 1_000
+"""How often objects are not written before they are, and of how many expressions that is remembered.
+
+What is written for one selection is a statement of its own, and planning it costs more than it saves when it is asked for once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,18 @@ class Writer:
     def column(self) -> str:
         """What is selected."""
         return f"{self.expression} AS {WRITTEN}"
+
+
+_asked: OrderedDict[str, int] = OrderedDict()
+
+
+def is_often(writer: Writer) -> bool:
+    """Whether objects have been asked for so often, this time counted, that it is worth to have them written."""
+    times = _asked.pop(writer.expression, 0) + 1
+    _asked[writer.expression] = times
+    if len(_asked) > REMEMBERED:
+        _asked.popitem(last=False)
+    return times > SELDOM
 
 
 USER = {

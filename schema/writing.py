@@ -68,7 +68,7 @@ def _writer(info: Info, shape: Objects | None, make: Make) -> Writer | None:
         except _UnwritableError:
             shape.notes[make] = None
     found: Writer | None = shape.notes[make]
-    return found
+    return found if found is not None and writing.is_often(found) else None
 
 
 def _entry(shape: Objects) -> str:

@@ -4,6 +4,7 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import pytest_asyncio
@@ -24,6 +25,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     """Ends the peers, whatever became of the tests, after the fixtures that use them."""
     peers.stop_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _written_at_once() -> Iterator[None]:
+    """Have PostgreSQL write what it can from the first time on: a test asks for most things once."""
+    # The tests of the suite's own tools need no product.
+    from resolvers import writing  # noqa: PLC0415
+
+    with mock.patch.object(writing, "SELDOM", 0):
+        yield
 
 
 @pytest.fixture

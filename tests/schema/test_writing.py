@@ -206,6 +206,22 @@ async def test_only_a_client_that_takes_json_gets_it(asking: Asking) -> None:
         assert data == {"activities": {"nodes": [{"subject": ODD[-1]}]}}
 
 
+async def test_what_is_asked_for_seldom_is_not_written(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "SELDOM", 2)
+    house = await House.open(asking)
+    key = f"k{random.SystemRandom().randrange(2**64)}"
+    written = []
+    for number in range(5):
+        # Another document each time, with the same selection of an entry.
+        text = f"query q{number} {{ activities(first: 1) {{ nodes {{ {key}: subject }} }} }}"
+        body, asked = await answer(asking, house.people["boss"], text, takes_json=True)
+        assert orjson.loads(body) == {"activities": {"nodes": [{key: ODD[-1]}]}}
+        written.append(any(f" AS {writing.WRITTEN}" in statement for statement in asked))
+    assert written == [False, False] + [not asking.database.is_sqlite] * 3
+
+
 async def test_users_assigned_to_a_mailbox_are_written_for_those_who_may_read_them(asking: Asking) -> None:
     house = await House.open(asking)
     text = "{ mailboxes { nodes { address assignedUsers { nodes { login } } } } }"
