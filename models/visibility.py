@@ -29,11 +29,12 @@ from uuid import UUID
 
 from models import json_text
 from models.clock import MICROSECOND
+from models.kept_texts import KeptTexts, Slot
 from models.lateral import Parameters, contains, each_with
 from models.tables import ActivityKind, MailDirection, ReadLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from models.database import Statements
 
@@ -269,7 +270,7 @@ class _Listing:
         add, narrowed = self.parameters.add, self.narrowed
         conditions = []
         if narrowed.direction is not None:
-            conditions.append(f"{alias}.direction = {add(str(narrowed.direction))}")
+            conditions.append(f"{alias}.direction = '{narrowed.direction}'")
         if narrowed.contact_reference is not None:
             conditions.append(f"{alias}.contact_reference = {add(narrowed.contact_reference)}")
         if narrowed.property_reference is not None:
@@ -440,21 +441,16 @@ class _Listing:
             f"AND {_permits()}{self._cut('a.occurred_at', 'a.id')}"
         )
 
-    def among(self, ids: Sequence[UUID]) -> str:
+    def among(self, *, is_single: bool, has_instants: bool) -> str:
         """Return the condition that an entry `a` with its e-mail `m` is one of these, and that rule and filter let it through.
 
-        The statement has any user `u`; the condition makes it the reader.
+        These are the slot `ids`, the only one the slot `id`. The statement has any user `u`; the condition makes it the reader.
         """
         # Of a single entry PostgreSQL keeps the plan: whichever it is, there is one row.
-        single = len(ids) == 1
-        chosen = self.parameters.add(ids[0], "uuid") if single else self.parameters.add(list(ids), "uuid[]")
-        between = ""
-        if self.narrowed.occurred_from is not None or self.narrowed.occurred_until is not None:
-            between = f" AND {self._between('a.occurred_at', 'a.id')}"
-        return (
-            f"a.id = {chosen if single else f'ANY({chosen})'} AND u.id = {self.viewer}{self.conditions()}{between} "
-            f"AND {_permits()}"
-        )
+        add = self.parameters.add
+        chosen = add(Slot("id"), "uuid") if is_single else f"ANY({add(Slot('ids'), 'uuid[]')})"
+        between = f" AND {self._between('a.occurred_at', 'a.id')}" if has_instants else ""
+        return f"a.id = {chosen} AND u.id = {self.viewer}{self.conditions()}{between} AND {_permits()}"
 
     def selection(self) -> str:
         """Return the whole selection: in order and cut where the stretch has a limit."""
@@ -483,16 +479,25 @@ async def entries(
     With `mailbox_ids` the answer is one list for each of these mailboxes, else one list under None. With `beside` an entry has a
     row for each booking (`BOOKING_COLUMNS`), in the order of `bookings`.
     """
-    way = "ASC" if stretch.oldest_first else "DESC"
-    parameters = _parameters(beside)
-    page = _pages(statements, reader, narrowed, stretch, mailbox_ids, parameters)
-    others, joins, order = _read_beside(beside)
-    rows = await statements.fetch(
-        f"SELECT y.parent_id, {columns}{others} FROM ({page}) y JOIN activities a ON a.id = y.id "
-        f"JOIN mails m ON m.id = a.mail_id{joins} ORDER BY a.occurred_at {way}, a.id {way}{order}",
-        *parameters.values,
-    )
+    of_each = mailbox_ids is not None
+    asked = _Asked(reader, narrowed, stretch, beside, is_sqlite=statements.is_sqlite)
+
+    def make() -> tuple[str, list[Any]]:
+        way = "ASC" if stretch.oldest_first else "DESC"
+        parameters = asked.parameters()
+        page = _pages(asked.listing(parameters, of_each=of_each))
+        others, joins, order = _read_beside(beside)
+        text = (
+            f"SELECT y.parent_id, {columns}{others} FROM ({page}) y JOIN activities a ON a.id = y.id "
+            f"JOIN mails m ON m.id = a.mail_id{joins} ORDER BY a.occurred_at {way}, a.id {way}{order}"
+        )
+        return text, parameters.values
+
+    rows = await asked.fetch(statements, ("entries", columns, of_each), make, list(mailbox_ids or ()))
     found: dict[UUID | None, list[Mapping[str, Any]]] = {key: [] for key in mailbox_ids or (None,)}
+    if not of_each:
+        found[None] = list(rows)
+        return found
     for row in rows:
         found[row["parent_id"]].append(row)
     return found
@@ -508,42 +513,123 @@ async def count(
 
     One statement, linear in the answer.
     """
-    parameters = Parameters()
-    page = _pages(statements, reader, narrowed, Stretch(), mailbox_ids, parameters)
-    rows = await statements.fetch(
-        f"SELECT y.parent_id, count(*) AS number FROM ({page}) y GROUP BY y.parent_id", *parameters.values
-    )
+    of_each = mailbox_ids is not None
+    asked = _Asked(reader, narrowed, Stretch(), None, is_sqlite=statements.is_sqlite)
+
+    def make() -> tuple[str, list[Any]]:
+        parameters = asked.parameters()
+        page = _pages(asked.listing(parameters, of_each=of_each))
+        return (
+            f"SELECT y.parent_id, count(*) AS number FROM ({page}) y GROUP BY y.parent_id",
+            parameters.values,
+        )
+
+    rows = await asked.fetch(statements, ("count", of_each), make, list(mailbox_ids or ()))
     found: dict[UUID | None, int] = dict.fromkeys(mailbox_ids or (None,), 0)
     found.update({row["parent_id"]: row["number"] for row in rows})
     return found
 
 
-def _pages(
-    statements: Statements,
-    reader: Reader,
-    narrowed: Filter,
-    stretch: Stretch,
-    mailbox_ids: Sequence[UUID] | None,
-    parameters: Parameters,
-) -> str:
-    is_sqlite = statements.is_sqlite
-    if mailbox_ids is None:
-        nobody = parameters.add(None, "uuid")
-        listing = _Listing(reader, narrowed, stretch, is_sqlite, parameters)
-        return f"SELECT {nobody} AS parent_id, z.id FROM ({listing.selection()}) z"
-    chosen = parameters.add(list(mailbox_ids), "uuid[]")
-    listing = _Listing(reader, narrowed, stretch, is_sqlite, parameters, mailbox="l.id")
+_texts = KeptTexts()
+
+
+class _Asked:
+    """A question about entries in which each value is a slot, so that the text of its statement is put together once."""
+
+    def __init__(
+        self, reader: Reader, narrowed: Filter, stretch: Stretch, beside: Beside | None, *, is_sqlite: bool
+    ) -> None:
+        self.has_instants = narrowed.occurred_from is not None or narrowed.occurred_until is not None
+        stretch = stretch.within(narrowed)
+        self._values: dict[str, Any] = {
+            "viewer": reader.user_id,
+            "agency": reader.agency_id,
+            "lower_at": stretch.lower.occurred_at,
+            "lower_id": stretch.lower.id,
+            "upper_at": stretch.upper.occurred_at,
+            "upper_id": stretch.upper.id,
+            "mailbox": narrowed.mailbox_id,
+            "contact": narrowed.contact_reference,
+            "property": narrowed.property_reference,
+        }
+        self._beside = () if beside is None else beside.values
+        self._is_sqlite = is_sqlite
+        self._key = (
+            reader.activity_read_level,
+            reader.agents_log_read_level,
+            narrowed.kind,
+            narrowed.direction,
+            narrowed.mailbox_id is None,
+            narrowed.contact_reference is None,
+            narrowed.property_reference is None,
+            narrowed.words,
+            stretch.oldest_first,
+            stretch.limit,
+            self.has_instants,
+            beside and beside.columns,
+            is_sqlite,
+        )
+        self._shape = reader, narrowed, stretch
+
+    def parameters(self) -> Parameters:
+        """Return the parameters of a new text: those of what is read besides come first."""
+        return Parameters([Slot(f"beside{place}") for place in range(len(self._beside))])
+
+    def listing(self, parameters: Parameters, *, of_each: bool = False) -> _Listing:
+        """Return the list with slots for its values: one list, or one of each mailbox."""
+        reader, narrowed, stretch = self._shape
+        slot: Any = Slot
+        return _Listing(
+            Reader(slot("viewer"), slot("agency"), reader.activity_read_level, reader.agents_log_read_level),
+            Filter(
+                narrowed.kind,
+                narrowed.direction,
+                None if narrowed.mailbox_id is None else slot("mailbox"),
+                None if narrowed.contact_reference is None else slot("contact"),
+                None if narrowed.property_reference is None else slot("property"),
+                words=narrowed.words,
+            ),
+            Stretch(
+                Position(slot("lower_at"), slot("lower_id")),
+                Position(slot("upper_at"), slot("upper_id")),
+                stretch.oldest_first,
+                stretch.limit,
+            ),
+            self._is_sqlite,
+            parameters,
+            mailbox="l.id" if of_each else None,
+        )
+
+    async def fetch(
+        self,
+        statements: Statements,
+        what: tuple[Any, ...],
+        make: Callable[[], tuple[str, list[Any]]],
+        ids: Sequence[UUID],
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of the statement that `make` puts together, or has put together for another question like this one."""
+        values = self._values | {f"beside{place}": each for place, each in enumerate(self._beside)}
+        values["ids"], values["id"] = ids, ids[0] if ids else None
+        narrowed = self._shape[1]
+        # Words are a part of the text: whoever looks for others would have others kept.
+        texts = _texts if not narrowed.words else KeptTexts()
+        text, parameters = texts.get((what, self._key), make, values)
+        return await statements.fetch(text, *parameters)
+
+
+def _pages(listing: _Listing) -> str:
+    """Return the statement of the ids of a list, or of one for each mailbox: then the slot `ids` is these."""
+    parameters = listing.parameters
+    if listing.mailbox is None:
+        return f"SELECT NULL::uuid AS parent_id, z.id FROM ({listing.selection()}) z"
+    chosen = parameters.add(Slot("ids"), "uuid[]")
     found = each_with(
         f"(SELECT o.id FROM mailboxes o WHERE o.id = ANY({chosen})) l",
         listing.selection(),
         "z",
-        is_sqlite=is_sqlite,
+        is_sqlite=listing.is_sqlite,
     )
     return f"SELECT l.id AS parent_id, {found.identifier} AS id FROM {found.source}"
-
-
-def _parameters(beside: Beside | None) -> Parameters:
-    return Parameters([] if beside is None else list(beside.values))
 
 
 async def visible(
@@ -558,16 +644,22 @@ async def visible(
 
     With `beside` as in `entries`.
     """
-    parameters = _parameters(beside)
-    others, joins, order = _read_beside(beside)
-    listing = _Listing(reader, narrowed or Filter(), Stretch(), statements.is_sqlite, parameters)
-    return list(
-        await statements.fetch(
+    asked = _Asked(reader, narrowed or Filter(), Stretch(), beside, is_sqlite=statements.is_sqlite)
+    is_single = len(ids) == 1
+
+    def make() -> tuple[str, list[Any]]:
+        parameters = asked.parameters()
+        listing = asked.listing(parameters)
+        among = listing.among(is_single=is_single, has_instants=asked.has_instants)
+        others, joins, order = _read_beside(beside)
+        text = (
             f"SELECT {columns}{others} FROM activities a JOIN mails m ON m.id = a.mail_id "
-            f"JOIN users u ON u.agency_id = a.agency_id{joins} WHERE {listing.among(ids)}{order and f' ORDER BY a.id{order}'}",
-            *parameters.values,
+            f"JOIN users u ON u.agency_id = a.agency_id{joins} WHERE {among}"
+            f"{order and f' ORDER BY a.id{order}'}"
         )
-    )
+        return text, parameters.values
+
+    return list(await asked.fetch(statements, ("visible", columns, is_single), make, list(ids)))
 
 
 async def visible_of_mail(statements: Statements, reader: Reader, mail_id: UUID) -> list[Mapping[str, Any]]:
