@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from models import bookings, clock, visibility
 from models.database import Function, lock_key
 from models.mails import identity, preview, same_address, search_text
-from models.notifications import CHANNEL
+from models.notifications import telling
 from models.sessions import HOLDS
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def _answer_columns() -> str:
     )
 
 
+_EVENT = """json_build_array(given_topic, json_build_object(
+                'agency_id', given_agency, 'mail_id', booked_mail, 'position', booked_position))::text"""
+"""As `resolvers.events` sends it."""
+
 _BOOK = f"""
 CREATE FUNCTION pg_temp.book(
     given_session uuid, given_actor uuid, given_agency uuid, given_login text, given_role text, given_activity_read_level text,
@@ -58,7 +62,7 @@ CREATE FUNCTION pg_temp.book(
     given_booking uuid, given_entries uuid[], given_kinds text[], given_contacts text[], given_properties text[],
     given_unreferenced boolean, given_topic text
 ) RETURNS TABLE ({HOLDS} boolean, outcome text, booked_mail uuid, booked_position smallint, {_answer_columns()})
-LANGUAGE plpgsql AS $book$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $book$
 #variable_conflict use_column
 DECLARE
     the_box record;
@@ -145,8 +149,7 @@ BEGIN
             {"; ".join(bookings.audience("booked_mail"))};
         END IF;
         IF given_topic IS NOT NULL THEN
-            PERFORM pg_notify('{CHANNEL}', json_build_array(given_topic, json_build_object(
-                'agency_id', given_agency, 'mail_id', booked_mail, 'position', booked_position))::text);
+            {telling(_EVENT)}
         END IF;
     END IF;
 
@@ -189,7 +192,7 @@ async def book(
 ) -> Outcome:
     """Book an e-mail at a mailbox that the user is assigned to now, and tell of it, in one transaction.
 
-    Who is told hears of `topic` with the commit; without one, `then` is called after it, where a booking was made.
+    Whoever attends hears of `topic` with the commit; without one, `then` is called after it, where a booking was made.
     """
     content, references = wanted.content, wanted.references
     entries = bookings.entries_of(references)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import orjson
@@ -18,7 +19,7 @@ import orjson
 from models.notifications import Listener, notify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from types import TracebackType
     from uuid import UUID
 
@@ -150,6 +151,26 @@ class Events(ABC):
         if not self.tells_with_commit:
             self._deliver(topic, payload)
 
+    @abstractmethod
+    async def attend(self) -> None:
+        """Have bookings told to this process from now on, until `leave`: while nobody could listen, nobody is told.
+
+        Raises `DatabaseUnavailableError`.
+        """
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Take back one `attend`."""
+
+    @asynccontextmanager
+    async def attending(self) -> AsyncIterator[None]:
+        """Attend within the block."""
+        await self.attend()
+        try:
+            yield
+        finally:
+            self.leave()
+
     def subscribe(self, topic: str, accepts: Callable[[Payload], bool] = lambda _: True) -> Subscription:
         """Return the topic's events from now on, those that `accepts` wants.
 
@@ -199,6 +220,12 @@ class LocalEvents(Events):
     async def open(self) -> None:
         """Do nothing: there are no other processes."""
 
+    async def attend(self) -> None:
+        """Do nothing: telling costs nothing."""
+
+    def leave(self) -> None:
+        """Do nothing."""
+
     def require_whole(self) -> None:
         """Do nothing: nothing can break."""
 
@@ -239,6 +266,14 @@ class PostgresEvents(Events):
         if len(text) > NOTIFICATION_BYTES:
             raise ValueError(f"an event of {topic} has {len(text)} bytes, {NOTIFICATION_BYTES} at most")
         await notify(unit, text.decode())
+
+    async def attend(self) -> None:
+        """Have the database tell of bookings."""
+        await self._listener.attend()
+
+    def leave(self) -> None:
+        """Take back one `attend`."""
+        self._listener.leave()
 
     def require_whole(self) -> None:
         """Raise `EventsLostError` while the listener hears nothing."""

@@ -31,18 +31,19 @@ async def booked(request: Request, narrowed: Filter) -> AsyncIterator[Entry]:
     viewer = request.signed_in()
     services = request.services
     told: dict[UUID, None] = {}
-    with services.listeners.listen(services.events, viewer) as events:
-        async for payload in events:
-            row = await sessions.viewer(request.database, viewer.session_id)
-            if row is None:
-                return
-            request.viewer = viewer_of(row, viewer.session_id)
-            # What was loaded for the last booking may no longer be so, or no longer be this viewer's to read.
-            batches.forget(request)
-            for entry in await activities.still_visible(request, narrowed, payload["activity_ids"]):
-                if entry.id in told:
-                    continue
-                told[entry.id] = None
-                if len(told) > REMEMBERED:
-                    del told[next(iter(told))]
-                yield entry
+    async with services.events.attending():
+        with services.listeners.listen(services.events, viewer) as events:
+            async for payload in events:
+                row = await sessions.viewer(request.database, viewer.session_id)
+                if row is None:
+                    return
+                request.viewer = viewer_of(row, viewer.session_id)
+                # What was loaded for the last booking may no longer be so, or no longer be this viewer's to read.
+                batches.forget(request)
+                for entry in await activities.still_visible(request, narrowed, payload["activity_ids"]):
+                    if entry.id in told:
+                        continue
+                    told[entry.id] = None
+                    if len(told) > REMEMBERED:
+                        del told[next(iter(told))]
+                    yield entry

@@ -264,6 +264,9 @@ class Socket:
             self._watching.enter_context(watching)
             if await self._viewer(self._session_id) is None:
                 raise ClosedError(Close.TOKEN_REFUSED)
+            # Whoever is acknowledged may listen, and misses nothing from there on.
+            await self._runtime.services.events.attend()
+            self._watching.callback(self._runtime.services.events.leave)
         await self._send({"type": "connection_ack"})
 
     def _look_for_init(self) -> None:
