@@ -403,12 +403,12 @@ class Function:
     name: str
     definition: str
     parameters: int
+    statement: str = field(init=False)
+    """What calls it."""
 
-    @property
-    def statement(self) -> str:
-        """Return what calls it."""
+    def __post_init__(self) -> None:
         places = ", ".join(f"${number}" for number in range(1, self.parameters + 1))
-        return f"SELECT * FROM pg_temp.{self.name}({places})"
+        object.__setattr__(self, "statement", f"SELECT * FROM pg_temp.{self.name}({places})")
 
 
 def lock_key(owner_id: UUID) -> int:

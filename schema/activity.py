@@ -22,6 +22,7 @@ from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments
 from schema.connections import After, Before, Connection, First, Last, arguments, given
 from schema.context import Info
+from schema.inputs import plain
 from schema.marks import ASKS_ITSELF
 from schema.node import Node, loads_early
 from schema.payloads import Answers, Payload
@@ -252,6 +253,7 @@ class ActivityQuery:
 # ---------------------------------------------------------------- mutations
 
 
+@plain
 @strawberry.input(description="An e-mail that a mailbox wrote or read.")
 class BookMailInput:
     """`resolvers.booking.BookMail`."""
