@@ -41,6 +41,10 @@ class Document:
     used: tuple[str, ...] = ()
     measured: dict[tuple[Any, ...], list[Measured]] = field(default_factory=dict)
     compiled: dict[str | None, Operation | None] = field(default_factory=dict)
+    within: tuple[list[Measured], Limits] | None = None
+    """What was counted, and the limits within which it was found."""
+    declared: set[str] | None = None
+    """The names of all variables."""
 
 
 class Documents:
@@ -145,17 +149,20 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
     raise exceeded(name, allowed + 1, allowed)
 
 
-def _check(
-    document: Document, measured: Iterable[Measured], given: Mapping[str, Any], limits: Limits
-) -> None:
-    for operation in measured:
-        limits.check(operation.counted)
+def _check(document: Document, measured: list[Measured], given: Mapping[str, Any], limits: Limits) -> None:
+    # Mostly the same as last time.
+    if document.within is None or document.within[0] is not measured or document.within[1] is not limits:
+        for operation in measured:
+            limits.check(operation.counted)
+        document.within = measured, limits
     if given:
-        declared = {
-            variable.variable.name.value
-            for each in document.parsed.definitions
-            for variable in getattr(each, "variable_definitions", None) or ()
-        }
+        declared = document.declared
+        if declared is None:
+            declared = document.declared = {
+                variable.variable.name.value
+                for each in document.parsed.definitions
+                for variable in getattr(each, "variable_definitions", None) or ()
+            }
         longest = longest_list(value for name, value in given.items() if name in declared)
         limits.check({"list_items": longest})
 

@@ -32,20 +32,21 @@ async def viewer(database: Statements, session_id: UUID) -> Row | None:
     )
 
 
-def still(session_id: UUID, known: Sequence[Any], first: int) -> tuple[str, list[Any]]:
-    """Return the condition that `viewer` would give the same again, and its parameters, of which the first has this number.
-
-    `known` is what it gave, in the order of its columns.
-    """
-    user_id, agency_id, *others = known
-    condition = (
+def still(first: int) -> str:
+    """Return the condition that `viewer` would give the same again; the first of its parameters has this number."""
+    return (
         "EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id "
         f"WHERE s.id = ${first} AND s.ended_at IS NULL AND s.expires_at > ${first + 1} AND u.state = 'ACTIVE' "
         f"AND u.id = ${first + 2} AND coalesce(u.agency_id, '{_NO_AGENCY}'::uuid) = ${first + 3} "
         f"AND u.login = ${first + 4} AND u.role = ${first + 5} "
         f"AND u.activity_read_level = ${first + 6} AND u.agents_log_read_level = ${first + 7})"
     )
-    return condition, [session_id, clock.now(), user_id, agency_id or _NO_AGENCY, *others]
+
+
+def still_values(session_id: UUID, known: Sequence[Any]) -> list[Any]:
+    """Return the parameters of `still`; `known` is what `viewer` gave, in the order of its columns."""
+    user_id, agency_id, *others = known
+    return [session_id, clock.now(), user_id, agency_id or _NO_AGENCY, *others]
 
 
 async def living(database: Statements, session_ids: list[UUID]) -> set[UUID]:

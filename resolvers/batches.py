@@ -17,6 +17,49 @@ LARGEST = 10_000
 """Keys of one load: databases refuse statements with more parameters than they can hold."""
 
 
+class _Load:
+    """A load that several wait for.
+
+    Each waits by itself: who is cancelled, because a sibling failed, takes nothing from the others.
+    """
+
+    def __init__(self) -> None:
+        self._waiters: list[asyncio.Future[None]] = []
+        self._is_over = False
+        self._error: BaseException | None = None
+
+    async def wait(self) -> None:
+        """Wait until it is done. Raises what it failed with."""
+        if not self._is_over:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        elif self._error is not None:
+            raise self._error
+
+    def end(self) -> None:
+        """It is done."""
+        self._is_over = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """It failed."""
+        self._is_over, self._error = True, error
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+                # Marks it as seen: who waits may be cancelled in this very turn.
+                waiter.exception()
+
+    def cancel(self) -> None:
+        """It was stopped: so are those who wait for it."""
+        self._is_over, self._error = True, asyncio.CancelledError()
+        for waiter in self._waiters:
+            waiter.cancel()
+
+
 class Batch(Generic[K, V]):
     """Collects keys while they come in and loads them at once, each key once.
 
@@ -27,17 +70,15 @@ class Batch(Generic[K, V]):
     def __init__(self, load: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._load = load
         self._known: dict[K, V | None] = {}
-        self._coming: dict[K, asyncio.Future[None]] = {}
+        self._coming: dict[K, _Load] = {}
         self._waiting: list[K] = []
-        self._next: asyncio.Future[None] | None = None
+        self._next: _Load | None = None
         self._running: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V | None:
         """Return what belongs to the key, loaded together with the other keys of its level."""
         if key not in self._known:
-            coming = self._coming.get(key) or self._ask([key])
-            # A field that is cancelled because its sibling failed must not take the result from the others.
-            await asyncio.shield(coming)
+            await (self._coming.get(key) or self._ask([key])).wait()
         return self._known[key]
 
     async def get_all(self, keys: Sequence[K]) -> list[V | None]:
@@ -48,7 +89,7 @@ class Batch(Generic[K, V]):
             if new := list(dict.fromkeys(key for key in missing if key not in self._coming)):
                 self._ask(new)
             for coming in {self._coming[key] for key in missing}:
-                await asyncio.shield(coming)
+                await coming.wait()
         return [known[key] for key in keys]
 
     def known(self, key: K) -> V | None:
@@ -59,12 +100,11 @@ class Batch(Generic[K, V]):
         """Take what came another way: it is not loaded again."""
         self._known.update(found)
 
-    def _ask(self, keys: list[K]) -> asyncio.Future[None]:
-        """Add keys to the next load and return the promise that it is done."""
-        loop = asyncio.get_running_loop()
+    def _ask(self, keys: list[K]) -> _Load:
+        """Add keys to the next load and return it."""
         if self._next is None:
-            self._next = loop.create_future()
-            loop.call_soon(self._dispatch, 0)
+            self._next = _Load()
+            asyncio.get_running_loop().call_soon(self._dispatch, 0)
         self._waiting += keys
         self._coming.update(dict.fromkeys(keys, self._next))
         return self._next
@@ -83,11 +123,11 @@ class Batch(Generic[K, V]):
         keys, self._waiting = self._waiting, []
         done, self._next = self._next, None
         if done is not None:
-            task = asyncio.ensure_future(self._run(keys, done))
+            task = asyncio.get_running_loop().create_task(self._run(keys, done))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _run(self, keys: list[K], done: asyncio.Future[None]) -> None:
+    async def _run(self, keys: list[K], done: _Load) -> None:
         try:
             for start in range(0, len(keys), LARGEST):
                 some = keys[start : start + LARGEST]
@@ -97,11 +137,9 @@ class Batch(Generic[K, V]):
             done.cancel()
             raise
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait for it are told)
-            done.set_exception(error)
-            # Marks it as seen: the waiting field may have been cancelled.
-            done.exception()
+            done.fail(error)
         else:
-            done.set_result(None)
+            done.end()
         finally:
             for key in keys:
                 del self._coming[key]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from models import sessions
@@ -52,6 +53,12 @@ class Viewers:
                 self._kept.popitem(last=False)
 
 
+@lru_cache(maxsize=1024)
+def _asking(statement: str, first: int) -> str:
+    """Return a statement that asks as well whether the viewer is the same, with parameters from this number on."""
+    return f"SELECT x.*, {sessions.still(first)} AS {HOLDS} FROM ({statement}) x"
+
+
 class Riding(Database):
     """The database for one query of a viewer who was looked up for another one."""
 
@@ -67,6 +74,11 @@ class Riding(Database):
 
     def _asked(self) -> bool:
         return self._holds is not None
+
+    @property
+    def is_known_to_hold(self) -> bool:
+        """Whether it was asked already, and the viewer is the same."""
+        return self._holds is True
 
     async def holds(self) -> bool:
         """Whether the viewer is who he or she was: asked by a statement of its own, where none has been asked with."""
@@ -89,10 +101,8 @@ class Riding(Database):
 
     async def _fetch_with(self, statement: str, parameters: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         who = self._viewer
-        condition, values = sessions.still(who.session_id, who.stored(), len(parameters) + 1)
-        rows = await self.database.fetch(
-            f"SELECT x.*, {condition} AS {HOLDS} FROM ({statement}) x", *parameters, *values
-        )
+        values = sessions.still_values(who.session_id, who.stored())
+        rows = await self.database.fetch(_asking(statement, len(parameters) + 1), *parameters, *values)
         if not rows:
             # Nobody has been asked about: the next statement asks.
             return rows

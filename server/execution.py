@@ -25,6 +25,7 @@ from schema.failures import TIMED_OUT, presented
 from server.answers import BAD_REQUEST, RefusedError
 from server.bodies import Asked
 from server.deadline import Deadline, TimedOutError
+from server.logs import tell
 from server.runtime import Runtime
 
 log = logging.getLogger("postfach.operations")
@@ -140,9 +141,10 @@ def account(runtime: Runtime, context: Context, done: Executed, seconds: float) 
     if runtime.tracing is not None:
         runtime.tracing.end_operation(context, done)
     viewer = context.request.viewer
-    log.info(
+    tell(
+        log,
         "operation",
-        extra={
+        {
             "kind": kind,
             "operation": None if operation is None else operation.name,
             "viewer": None if viewer is None else str(viewer.id),

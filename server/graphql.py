@@ -148,6 +148,8 @@ class GraphQLOverHttp:
         riding = Riding(database, known)
 
         async def renewed() -> Context | None:
+            if riding.is_known_to_hold:
+                return None
             with patience(self._settings.operation_seconds):
                 return None if await riding.holds() else context(await claim.viewer())
 
