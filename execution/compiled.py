@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import ExecutionResult as GraphQLResult
 from graphql import GraphQLError, get_operation_ast
-from graphql.execution.values import get_variable_values
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from execution.documents import Document
     from execution.limits import Limits
 
-MOST_ERRORS = 50
 MOST_FIELDS = 50_000
 """Of all plans together; a field takes about a kilobyte."""
 
@@ -95,8 +93,7 @@ class Compiled:
         context: Any,
     ) -> GraphQLResult | dict[str, Any]:
         """Run an operation; return a query's data or, where something went wrong and of mutations, a result."""
-        definitions = operation.node.variable_definitions or ()
-        coerced = get_variable_values(operation.schema, definitions, variables or {}, MOST_ERRORS)
+        coerced = operation.variables.take(variables or {})
         way = REPLAYED
         if not isinstance(coerced, list):
             try:

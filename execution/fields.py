@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from graphql import GraphQLError
 from graphql.execution.values import get_argument_values
@@ -20,6 +20,7 @@ from strawberry.permission import PermissionExtension
 from strawberry.schema.schema import _OperationContextAwareGraphQLResolveInfo as ResolveInfo
 from strawberry.types.arguments import convert_arguments
 
+from execution.inputs import Arguments
 from execution.waiting import all_of
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Field:
         self.many = getattr(self._function, MANY, None)
         self._constant = not any(_holds_variable(node) for node in selected.nodes)
         self._constant_arguments: dict[str, Any] | None = None
+        self._arguments: Arguments | Literal[False] | None = None
         self.extras: dict[str, Any] = {}
         """What the resolver is told in its `info` beside what GraphQL has there."""
 
@@ -151,21 +153,37 @@ class Field:
             HELPERS,
             self.extras,
         )
-        asked = Asked(info, self._raw_arguments(run))
         field = self.strawberry
+        taken = self._take_arguments(run)
+        asked = Asked(info, self._raw_arguments(run) if taken is None else taken[0])
         if self._function is not None and field is not None:
             converter = run.plan.strawberry.schema_converter
             info_class: Any = converter.config.info_class
             asked.own = _at_hand(info_class)(_raw_info=info, _field=field)
             asked.own.context = run.context
-            asked.keywords = convert_arguments(
-                asked.arguments,
-                field.arguments,
-                scalar_registry=converter.scalar_registry,
-                config=converter.config,
-                info=asked.own,
+            asked.keywords = (
+                convert_arguments(
+                    asked.arguments,
+                    field.arguments,
+                    scalar_registry=converter.scalar_registry,
+                    config=converter.config,
+                    info=asked.own,
+                )
+                if taken is None
+                else taken[1]
             )
         return asked
+
+    def _take_arguments(self, run: Run) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the arguments, and what Strawberry makes of them, where they are of the usual kinds."""
+        field = self.strawberry
+        if self._function is None or field is None:
+            return None
+        if self._arguments is None:
+            name_of = run.plan.strawberry.config.name_converter.from_argument
+            named = {name_of(each): each for each in field.arguments}
+            self._arguments = Arguments.of(self.definition, self.selected.details[0].node, named) or False
+        return self._arguments.take(run.variables.coerced) if self._arguments else None
 
     def constant_arguments(self) -> dict[str, Any] | None:
         """Return the arguments where they are the same in every request, else None."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graphql import GraphQLObjectType, OperationDefinitionNode, OperationType
 from strawberry.types.graphql import OperationType as StrawberryType
 
+from execution.inputs import Variables
 from execution.selections import Selections, conditions
 from execution.shapes import Objects
 from execution.trouble import NotCompilableError
@@ -51,6 +52,7 @@ class Operation:
         self.kind = KINDS[operation.operation]
         self.name = None if operation.name is None else operation.name.value
         self.schema = strawberry._schema  # noqa: SLF001
+        self.variables = Variables(self.schema, operation)
         self.executor = strawberry.execution_context_class
         self._strawberry = strawberry
         self._root = root
