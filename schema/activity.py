@@ -25,7 +25,7 @@ from schema.context import Info
 from schema.inputs import plain
 from schema.marks import ASKS_ITSELF
 from schema.node import Node, loads_early
-from schema.payloads import Answers, Payload
+from schema.payloads import Payload, answering
 from schema.permissions import signed_in
 from schema.writing import entries_writer, entry_writer
 
@@ -293,6 +293,7 @@ class BookMailPayload(Payload):
     )
 
 
+@answering(BookMailPayload, "activities")
 async def _book_mail(
     info: Info,
     input: Annotated[BookMailInput, strawberry.argument(description="The e-mail and its mailbox.")],
@@ -322,7 +323,6 @@ class ActivityMutation:
             "Books an e-mail of a mailbox that the viewer is assigned to: the moment of the call is the moment of writing or "
             "reading. An equal e-mail that another mailbox booked before is joined."
         ),
-        extensions=[*signed_in(), Answers("activities")],
         metadata=ASKS_ITSELF,
     )
 
