@@ -13,6 +13,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from server.app import create_app
+from server.http_protocol import OnePiece
 from server.settings import Settings
 from server.socket_protocol import BoundedWebSocket
 
@@ -82,7 +83,7 @@ def config_of(app: Starlette) -> uvicorn.Config:
         # The lifespan is entered here, so that its failure is an exception and not a printed traceback.
         lifespan="off",
         loop="uvloop",
-        http="httptools",
+        http=OnePiece,
         ws=BoundedWebSocket,
         ws_max_size=LARGEST_FRAME_BYTES,
         # A small frame must not unfold into a large one.
