@@ -35,6 +35,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenList:
+    """A list of objects of a shape, as JSON in the very words of the answer. None where it can't be written."""
+
+    shape: Objects
+    json: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """A field of a shape: under which key, its name in Python, and the shape of its objects.
 
@@ -72,6 +80,16 @@ def shape_below(info: strawberry.Info[Any, Any], *path: str, kind: str | None = 
             return None
         found = chosen[0].objects
     return found
+
+
+def lists_as_fragments(values: Sequence[Any], shape: Objects | None) -> list[Any]:
+    """Return the answers of lists that were written for a shape. Raises `TroubleError` where one is not."""
+    answers = []
+    for value in values:
+        if value.__class__ is not WrittenList or value.shape is not shape or value.json is None:
+            raise TroubleError("not written")
+        answers.append(orjson.Fragment(value.json))
+    return answers
 
 
 def as_fragments(values: Sequence[Any], shape: Objects) -> list[Any]:

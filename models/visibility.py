@@ -483,15 +483,7 @@ async def entries(
     asked = _Asked(reader, narrowed, stretch, beside, is_sqlite=statements.is_sqlite)
 
     def make() -> tuple[str, list[Any]]:
-        way = "ASC" if stretch.oldest_first else "DESC"
-        parameters = asked.parameters()
-        page = _pages(asked.listing(parameters, of_each=of_each))
-        others, joins, order = _read_beside(beside)
-        text = (
-            f"SELECT y.parent_id, {columns}{others} FROM ({page}) y JOIN activities a ON a.id = y.id "
-            f"JOIN mails m ON m.id = a.mail_id{joins} ORDER BY a.occurred_at {way}, a.id {way}{order}"
-        )
-        return text, parameters.values
+        return _text_of_entries(asked, columns, beside, of_each=of_each)
 
     rows = await asked.fetch(statements, ("entries", columns, of_each), make, list(mailbox_ids or ()))
     found: dict[UUID | None, list[Mapping[str, Any]]] = {key: [] for key in mailbox_ids or (None,)}
@@ -501,6 +493,43 @@ async def entries(
     for row in rows:
         found[row["parent_id"]].append(row)
     return found
+
+
+async def entries_collected(
+    statements: Statements,
+    reader: Reader,
+    narrowed: Filter,
+    stretch: Stretch,
+    columns: str,
+    collect: Callable[[str], str],
+) -> Mapping[str, Any]:
+    """Return the only row of the statement that `collect` makes of that of `entries`.
+
+    It makes the same of the same columns and of stretches of one size and way.
+    """
+    asked = _Asked(reader, narrowed, stretch, None, is_sqlite=statements.is_sqlite)
+
+    def make() -> tuple[str, list[Any]]:
+        text, values = _text_of_entries(asked, columns)
+        return collect(text), values
+
+    (row,) = await asked.fetch(statements, ("collected", columns), make, ())
+    return row
+
+
+def _text_of_entries(
+    asked: _Asked, columns: str, beside: Beside | None = None, *, of_each: bool = False
+) -> tuple[str, list[Any]]:
+    """Return the statement of `entries` and its parameters."""
+    way = "ASC" if asked.stretch.oldest_first else "DESC"
+    parameters = asked.parameters()
+    page = _pages(asked.listing(parameters, of_each=of_each))
+    others, joins, order = _read_beside(beside)
+    text = (
+        f"SELECT y.parent_id, {columns}{others} FROM ({page}) y JOIN activities a ON a.id = y.id "
+        f"JOIN mails m ON m.id = a.mail_id{joins} ORDER BY a.occurred_at {way}, a.id {way}{order}"
+    )
+    return text, parameters.values
 
 
 async def count(
@@ -569,7 +598,7 @@ class _Asked:
             beside and beside.columns,
             is_sqlite,
         )
-        self._shape = reader, narrowed, stretch
+        self._reader, self._narrowed, self.stretch = reader, narrowed, stretch
 
     def parameters(self) -> Parameters:
         """Return the parameters of a new text: those of what is read besides come first."""
@@ -577,7 +606,7 @@ class _Asked:
 
     def listing(self, parameters: Parameters, *, of_each: bool = False) -> _Listing:
         """Return the list with slots for its values: one list, or one of each mailbox."""
-        reader, narrowed, stretch = self._shape
+        reader, narrowed, stretch = self._reader, self._narrowed, self.stretch
         slot: Any = Slot
         return _Listing(
             Reader(slot("viewer"), slot("agency"), reader.activity_read_level, reader.agents_log_read_level),
@@ -610,9 +639,8 @@ class _Asked:
         """Return the rows of the statement that `make` puts together, or has put together for another question like this one."""
         values = self._values | {f"beside{place}": each for place, each in enumerate(self._beside)}
         values["ids"], values["id"] = ids, ids[0] if ids else None
-        narrowed = self._shape[1]
         # Words are a part of the text: whoever looks for others would have others kept.
-        texts = _texts if not narrowed.words else KeptTexts()
+        texts = _texts if not self._narrowed.words else KeptTexts()
         text, parameters = texts.get((what, self._key), make, values)
         return await statements.fetch(text, *parameters)
 

@@ -6,6 +6,7 @@ What is visible is decided in `models.visibility`; here are arguments, pages and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from models import visibility
@@ -16,6 +17,7 @@ from resolvers.errors import InvalidInputError, NotFoundError
 from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments, Kind, Listing
 from resolvers.records import maker
+from resolvers.writing import collected, ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -250,12 +252,12 @@ class Entries(paging.Connection[Entry]):
             request,
             ORDER,
             arguments,
-            read if writer is None else writer.read,
+            read,
             values=(),
             parent_id=mailbox_id,
+            writer=writer,
         )
         self._early = early if writer is None else NOTHING_EARLY
-        self._writer = writer
         self._reader = reader(request.signed_in())
         self._narrowed = narrowed
 
@@ -279,6 +281,18 @@ class Entries(paging.Connection[Entry]):
         columns = visibility.ENTRY_COLUMNS if self._writer is None else _columns_written_by(self._writer)
 
         async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, paging.Slice]:
+            writer = self._writer
+            if writer is not None and writer.read_all is not None and self._parent_id is None:
+                row = await visibility.entries_collected(
+                    self._request.database,
+                    reader,
+                    self._narrowed,
+                    stretch,
+                    columns,
+                    partial(collected, keys=_PLACE, size=window.size, backwards=window.backwards),
+                )
+                whole = writer.read_all(row)
+                return {None: paging.Slice(ends(row, _PLACE), row["number"] > window.size, whole)}
             found = await visibility.entries(
                 self._request.database,
                 reader,
@@ -335,6 +349,9 @@ class Entries(paging.Connection[Entry]):
     ) -> batches.Batch[UUID | None, Any]:
         nested = self._parent_id is not None
         return batches.batch(self._request, ("entries", self._narrowed, nested, *what), load)
+
+
+_PLACE = ("occurred_at", "id")
 
 
 def _columns_written_by(writer: Writer) -> str:

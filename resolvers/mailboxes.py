@@ -202,9 +202,7 @@ def list_all(
         " AND ".join(where),
         (Key(f"{one}.address", Kind.TEXT),),
     )
-    return Connection(
-        request, listing, arguments, read if writer is None else writer.read, values=parameters.values
-    )
+    return Connection(request, listing, arguments, read, values=parameters.values, writer=writer)
 
 
 _OF_USER = Listing(

@@ -22,11 +22,13 @@ from models.fields import instant_to_text
 from resolvers import batches
 from resolvers.errors import InvalidInputError
 from resolvers.text import is_clean
+from resolvers.writing import collected, ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from resolvers.request import Request
+    from resolvers.writing import Writer
 
     Row = Mapping[str, Any]
 
@@ -216,6 +218,11 @@ class Listing:
             f"WHERE {where} GROUP BY {self.parent}"
         )
 
+    @property
+    def key_names(self) -> list[str]:
+        """Return the names of all keys in a row."""
+        return [self.key_name(place) for place in range(len(self.order))]
+
     @staticmethod
     def key_name(place: int) -> str:
         """Return the name under which a row holds the value of a key of the order."""
@@ -290,6 +297,8 @@ class Slice:
 
     rows: list[Row] = field(default_factory=list)
     more: bool = False
+    whole: Any = None
+    """The list of all items where the database wrote it as one; then `rows` has no more than the page's ends."""
 
 
 class Connection(Generic[T]):
@@ -298,7 +307,7 @@ class Connection(Generic[T]):
     Every method costs at most one statement for all parents of a level, and none when it was asked before.
 
     `values` are the parameters of the listing's `where`; `read` makes an item of a row; `parent_id` goes with
-    `Listing.parent`. Raises `InvalidInputError` at once for bad arguments.
+    `Listing.parent`; with `writer` the database writes the items. Raises `InvalidInputError` at once for bad arguments.
     """
 
     def __init__(
@@ -310,11 +319,13 @@ class Connection(Generic[T]):
         *,
         values: Sequence[Any] = (),
         parent_id: UUID | None = None,
+        writer: Writer | None = None,
     ) -> None:
         self.window = arguments.window(listing.kinds)
         self._request = request
         self._listing = listing
-        self._read = read
+        self._read = read if writer is None else writer.read
+        self._writer = writer
         self._values = tuple(values)
         self._parent_id = parent_id
         self._slice: Slice | None = None
@@ -336,7 +347,8 @@ class Connection(Generic[T]):
 
     async def nodes(self) -> list[T]:
         """Return the page's items in the list's order."""
-        return self._read_all((await self._rows()).rows)
+        page = await self._rows()
+        return self._read_all(page.rows) if page.whole is None else page.whole
 
     def _read_all(self, rows: list[Row]) -> list[T]:
         if self._nodes is None:
@@ -416,6 +428,14 @@ class Connection(Generic[T]):
 
     async def _load_rows(self, parents: list[UUID | None]) -> dict[UUID | None, Slice]:
         values = self._parameters(parents)
+        writer, window = self._writer, self.window
+        if writer is not None and writer.read_all is not None and self._listing.parent is None:
+            keys = self._listing.key_names
+            text = collected(
+                self._listing.page(window, values), keys, window.size, backwards=window.backwards
+            )
+            (row,) = await self._fetch(text, values)
+            return {None: Slice(ends(row, keys), row["number"] > window.size, writer.read_all(row))}
         found: dict[UUID | None, Slice] = {}
         for row in await self._fetch(self._listing.page(self.window, values), values):
             page = found.setdefault(row.get("parent_id"), Slice())

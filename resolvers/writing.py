@@ -16,7 +16,7 @@ from models import json_text as write
 from resolvers.node_ids import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 WRITTEN = "written"
 """The column of a row that holds an object's JSON."""
@@ -33,11 +33,42 @@ class Writer:
 
     expression: str
     read: Callable[[Mapping[str, Any]], Any]
+    read_all: Callable[[Mapping[str, Any]], Any] | None = None
+    """What makes the whole list of objects of the only row that it comes in; None where each object is wanted by itself."""
 
     @property
     def column(self) -> str:
         """What is selected."""
         return f"{self.expression} AS {WRITTEN}"
+
+
+def collected(statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
+    """Return the statement of one row for a page: its objects in one list, and where it begins and ends.
+
+    `statement` gives the rows of the page in the order in which they are read, with one row more where there is more, and each
+    with its object and these keys. The row has their `number`, that of the one more as well, and each key of the first and
+    the last object of the page under `first_` and `last_`. The list is null when an object is.
+    """
+    order = "q.place DESC" if backwards else "q.place"
+    within = f"FILTER (WHERE q.place <= {size})"
+    everything = f"'[' || coalesce(string_agg(q.{WRITTEN}, ',' ORDER BY {order}) {within}, '') || ']'"
+    near = ", ".join(f"(array_agg(q.{key} ORDER BY q.place))[1] AS {{near}}_{key}" for key in keys)
+    far = ", ".join(
+        f"(array_agg(q.{key} ORDER BY q.place DESC) {within})[1] AS {{far}}_{key}" for key in keys
+    )
+    names = {"near": "last", "far": "first"} if backwards else {"near": "first", "far": "last"}
+    return (
+        f"SELECT count(*) AS number, CASE WHEN count(q.{WRITTEN}) = count(*) THEN {everything} END AS {WRITTEN}, "
+        f"{near}, {far} ".format(**names)
+        + f"FROM (SELECT p.*, row_number() OVER () AS place FROM ({statement}) p) q"
+    )
+
+
+def ends(row: Mapping[str, Any], keys: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return what a page's first and last row would hold of the keys; nothing of an empty page."""
+    if not row["number"]:
+        return []
+    return [{key: row[f"{end}_{key}"] for key in keys} for end in ("first", "last")]
 
 
 _asked: OrderedDict[str, int] = OrderedDict()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from execution.written import TYPENAME, Written, shape_below
+from execution.written import TYPENAME, Written, WrittenList, shape_below
 from models import json_text as write
 from models import visibility
 from resolvers import writing
@@ -38,33 +38,36 @@ def entry_writer(info: Info) -> Writer | None:
 
 def entries_writer(info: Info) -> Writer | None:
     """Return how the entries of a connection are written; None where they can't be, or are selected more than once."""
-    return _writer(info, _of_page(info), _entry)
+    return _page_writer(info, _entry)
 
 
 def mailboxes_writer(info: Info) -> Writer | None:
     """Return how the mailboxes of a connection are written; None where they can't be, or are selected more than once."""
     viewer = info.context.request.viewer
     administers = viewer is not None and viewer.administers
-    return _writer(info, _of_page(info), _mailbox_for_administrators if administers else _mailbox_for_others)
+    return _page_writer(info, _mailbox_for_administrators if administers else _mailbox_for_others)
 
 
-def _of_page(info: Info) -> Objects | None:
-    nodes, of_edges = shape_below(info, "nodes"), shape_below(info, "edges", "node")
-    return of_edges if nodes is None else nodes if of_edges is None and not _has_edges(info) else None
-
-
-def _has_edges(info: Info) -> bool:
+def _page_writer(info: Info, make: Make) -> Writer | None:
+    """Return how the items of a connection are written; None where they are selected twice, or as nodes and of edges."""
     page = shape_below(info)
-    return page is not None and any(each.name == "edges" for each in page.chosen)
+    chosen = [] if page is None else [each.name for each in page.chosen if each.name in {"nodes", "edges"}]
+    if chosen == ["nodes"]:
+        return _writer(info, shape_below(info, "nodes"), make, is_whole=True)
+    return _writer(info, shape_below(info, "edges", "node"), make) if chosen == ["edges"] else None
 
 
-def _writer(info: Info, shape: Objects | None, make: Make) -> Writer | None:
+def _writer(info: Info, shape: Objects | None, make: Make, *, is_whole: bool = False) -> Writer | None:
     context = info.context
     if shape is None or not context.takes_json or context.request.database.is_sqlite:
         return None
     if make not in shape.notes:
         try:
-            shape.notes[make] = Writer(make(shape), lambda row: Written(shape, row[WRITTEN]))
+            shape.notes[make] = Writer(
+                make(shape),
+                lambda row: Written(shape, row[WRITTEN]),
+                (lambda row: WrittenList(shape, row[WRITTEN])) if is_whole else None,
+            )
         except _UnwritableError:
             shape.notes[make] = None
     found: Writer | None = shape.notes[make]

@@ -134,13 +134,15 @@ def operation(drawing: random.Random, house: House) -> str:
         case 2:
             users = f"assignedUsers{drawing.choice(['', '(first: 1)', '(first: null)'])} {{ nodes {selection(drawing, 'User')} }}"
             boxes = selection(drawing, "Mailbox", *drawing.choice([(), (users,)]))
-            return f"{{ mailboxes {{ all: nodes {boxes} pageInfo {{ hasNextPage endCursor }} }} }}"
+            page = drawing.choice(["", "(last: 2)", "(first: 1)"])
+            return f"{{ mailboxes{page} {{ all: nodes {boxes} pageInfo {{ hasNextPage endCursor }} }} }}"
         case 3:
             return f"{{ activities(last: 7) {{ edges {{ cursor node {entry(drawing)} }} pageInfo {{ startCursor }} }} }}"
         case _:
+            page = f"{drawing.choice(['first', 'last'])}: {drawing.choice([1, 5, 30, 100])}"
             return (
-                f"{{ activities(first: {drawing.randint(1, 100)}) {{ nodes {entry(drawing)} "
-                "pageInfo { hasNextPage endCursor } totalCount } }"
+                f"{{ activities({page}) {{ nodes {entry(drawing)} "
+                "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount } }"
             )
 
 
