@@ -86,7 +86,10 @@ class Field:
         self._permissions = self._simple_permissions()
         self._function = self._direct_function()
         self._source = self._source_name()
+        self.takes_info = self._takes_info()
+        """Whether the resolver is called with an object and `info` alone, or with the object; None where not within a loop."""
         self.many = getattr(self._function, MANY, None)
+        self._place = selected.name, selected.nodes, definition.type, parent, self.path
         self._constant = not any(_holds_variable(node) for node in selected.nodes)
         self._constant_arguments: dict[str, Any] | None = None
         self._arguments: Arguments | Literal[False] | None = None
@@ -137,11 +140,7 @@ class Field:
         The path in its `info` has no places in lists.
         """
         info: Any = ResolveInfo(
-            self.selected.name,
-            self.selected.nodes,
-            self.definition.type,
-            self.parent,
-            self.path,
+            *self._place,
             run.plan.schema,
             run.plan.selections.fragments,
             None,
@@ -221,9 +220,7 @@ class Field:
             return _with_source(function, self._source, keywords)
         return partial(function, **keywords) if keywords else function
 
-    @property
-    def takes_info(self) -> bool | None:
-        """Whether the resolver is called with an object and `info` alone, or with the object; None where not within a loop."""
+    def _takes_info(self) -> bool | None:
         function, field = self._function, self.strawberry
         if (
             function is None
