@@ -39,13 +39,29 @@ DONE, OTHER, NO_MAILBOX, NOT_ASSIGNED, NOT_SENDER = (
 _TABLES = {"a": "activities", "m": "mails"}
 
 
+_PAIRS = [each.split(".") for each in visibility.ENTRY_COLUMNS.partition(", (")[0].split(", ")]
+"""Table and name of each of `visibility.ENTRY_COLUMNS` but the last, `booked`."""
+
+
 def _answer_columns() -> str:
-    """Return the columns of `visibility.ENTRY_COLUMNS` with their types."""
-    plain = visibility.ENTRY_COLUMNS.partition(", (")[0].split(", ")
-    pairs = [each.split(".") for each in plain]
+    """Return the columns of an answer with their types."""
     return ", ".join(
-        [*(f"{name} {_TABLES[table]}.{name}%TYPE" for table, name in pairs), "booked bookings.position%TYPE"]
+        [*(f"{name} {_TABLES[table]}.{name}%TYPE" for table, name in _PAIRS), "booked bookings.position%TYPE"]
     )
+
+
+def _of_new_mail() -> str:
+    """Return the same of entries `a` that have just been made, with what was given of their e-mail."""
+    names = (f"a.{name}" if table == "a" else f"given_{name}" for table, name in _PAIRS)
+    return ", ".join((*names, "booked_position"))
+
+
+_ENTRIES = """INSERT INTO activities (id, agency_id, mail_id, kind, direction, contact_reference, property_reference,
+                    occurred_at, guarded, mailbox_id, position)
+                SELECT e.id, given_agency, booked_mail, e.kind, the_direction, e.contact, e.property,
+                    first_at, is_guarded, CASE WHEN is_only THEN given_box END, booked_position
+                FROM unnest(given_entries, given_kinds, given_contacts, given_properties) AS e (id, kind, contact, property)
+                ON CONFLICT DO NOTHING"""
 
 
 _EVENT = """json_build_array(given_topic, json_build_object(
@@ -72,6 +88,7 @@ DECLARE
     is_guarded boolean;
     is_new boolean;
     is_only boolean;
+    is_shown boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(given_agency_lock);
     PERFORM 1 FROM users u JOIN sessions s ON s.user_id = u.id
@@ -137,13 +154,14 @@ BEGIN
                     mailbox_id = CASE WHEN is_only THEN given_box END
                 WHERE mail_id = booked_mail;
         END IF;
-        IF booked_position = 1 OR NOT given_unreferenced THEN
-            INSERT INTO activities (id, agency_id, mail_id, kind, direction, contact_reference, property_reference,
-                    occurred_at, guarded, mailbox_id, position)
-                SELECT e.id, given_agency, booked_mail, e.kind, the_direction, e.contact, e.property,
-                    first_at, is_guarded, CASE WHEN is_only THEN given_box END, booked_position
-                FROM unnest(given_entries, given_kinds, given_contacts, given_properties) AS e (id, kind, contact, property)
-                ON CONFLICT DO NOTHING;
+        IF is_new THEN
+            RETURN QUERY WITH a AS ({_ENTRIES} RETURNING *)
+                SELECT {HOLDS}, outcome, booked_mail, booked_position, {_of_new_mail()} FROM a
+                WHERE {visibility.shown_to_booker("given_activity_read_level", "given_agents_log_read_level")}
+                ORDER BY {visibility.ORDER_OF_MAIL};
+            is_shown := FOUND;
+        ELSIF booked_position = 1 OR NOT given_unreferenced THEN
+            {_ENTRIES};
         END IF;
         IF NOT is_only THEN
             {"; ".join(bookings.audience("booked_mail"))};
@@ -153,9 +171,12 @@ BEGIN
         END IF;
     END IF;
 
-    RETURN QUERY SELECT {HOLDS}, outcome, booked_mail, booked_position, seen.*
-        FROM ({visibility.of_mail("given_actor", "booked_mail")}) seen;
-    IF NOT FOUND THEN
+    IF NOT is_new THEN
+        RETURN QUERY SELECT {HOLDS}, outcome, booked_mail, booked_position, seen.*
+            FROM ({visibility.of_mail("given_actor", "booked_mail")}) seen;
+        is_shown := FOUND;
+    END IF;
+    IF NOT is_shown THEN
         RETURN NEXT;
     END IF;
 END $book$

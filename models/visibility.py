@@ -183,12 +183,17 @@ def _audience(people: str, upto: str = "") -> str:
     )
 
 
+def _level(activity: str, agents_log: str) -> str:
+    """Return the read level for the kind of entry `a`."""
+    return f"CASE a.kind WHEN 'ACTIVITY' THEN {activity} ELSE {agents_log} END"
+
+
 def _permits(guarded: str = "a.guarded", upto: str = "") -> str:
     """Return the condition that user `u` may see entry `a`.
 
     `guarded` and `upto` say it for an earlier day: as if the e-mail had only its first bookings.
     """
-    level = "CASE a.kind WHEN 'ACTIVITY' THEN u.activity_read_level ELSE u.agents_log_read_level END"
+    level = _level("u.activity_read_level", "u.agents_log_read_level")
     mates = (
         "IN (SELECT theirs.user_id FROM office_group_members mine "
         "JOIN office_group_members theirs ON theirs.group_id = mine.group_id WHERE mine.user_id = u.id)"
@@ -700,8 +705,19 @@ def of_mail(user: str, mail: str) -> str:
     return (
         f"SELECT {ENTRY_COLUMNS} FROM activities a JOIN mails m ON m.id = a.mail_id JOIN users u ON u.id = {user} "
         f"WHERE a.mail_id = {mail} AND {_permits()} "
-        "ORDER BY a.kind, coalesce(a.contact_reference, a.property_reference, ''), a.id"
+        f"ORDER BY {ORDER_OF_MAIL}"
     )
+
+
+ORDER_OF_MAIL = "a.kind, coalesce(a.contact_reference, a.property_reference, ''), a.id"
+
+
+def shown_to_booker(activity_read_level: str, agents_log_read_level: str) -> str:
+    """Return the condition that whoever just made an e-mail's first booking, with these read levels, may see its entry `a`.
+
+    It is `_permits` for somebody active who is of the audience: only who is assigned to the mailbox at that moment books.
+    """
+    return f"(a.guarded OR {_level(activity_read_level, agents_log_read_level)} <> 'NOTHING')"
 
 
 async def opened_by_booking(
