@@ -13,6 +13,7 @@ from unittest import mock
 from uuid import UUID
 
 from models import bookings, visibility
+from models.kept_texts import KeptTexts
 from resolvers import activities, audit_events, deliveries, mailboxes, sessions, users
 from resolvers.errors import NotFoundError, UnauthenticatedError
 from resolvers.node_ids import NodeKind, decode_as
@@ -45,22 +46,24 @@ def _leak(viewer: str) -> Callable[[Callable[[], Iterator[None]]], Callable[[], 
     return note
 
 
+@contextmanager
+def _permitted_by(leaky: Callable[..., str]) -> Iterator[None]:
+    """Have another condition for the rule, in statements that were put together before too, and in none afterwards."""
+    texts = KeptTexts()
+    with mock.patch.object(visibility, "_permits", leaky), mock.patch.object(visibility, "_texts", texts):
+        yield
+
+
 @_leak("administrator")
 def one_hidden_entry_by_its_id() -> Iterator[None]:
     """Entries whose text has a certain word are found by id, whoever asks."""
-    visible = visibility.visible
+    permits = visibility._permits
+    secret = "EXISTS (SELECT 1 FROM mails x WHERE x.id = a.mail_id AND x.remark LIKE '%geheimnis42%')"
 
-    async def leaky(statements: Given, reader: Given, ids: Given, narrowed: Given = None) -> Given:
-        found = await visible(statements, reader, ids, narrowed)
-        wanted = _EVERY.format(
-            columns=visibility.ENTRY_COLUMNS,
-            condition="a.id = ANY($2::uuid[]) AND m.remark LIKE '%geheimnis42%'",
-        )
-        more = await statements.fetch(wanted, reader.user_id, list(ids))
-        known = {row["id"] for row in found}
-        return [*found, *(row for row in more if row["id"] not in known)]
+    def leaky(*given: str) -> str:
+        return permits(*given) if given else f"({permits()} OR (u.agency_id = a.agency_id AND {secret}))"
 
-    with mock.patch.object(visibility, "visible", leaky):
+    with _permitted_by(leaky):
         yield
 
 
@@ -103,7 +106,7 @@ def a_search_that_looks_everywhere() -> Iterator[None]:
     def leaky(*given: str) -> str:
         return "(u.agency_id = a.agency_id)" if not given else permits(*given)
 
-    with mock.patch.object(visibility, "_permits", leaky):
+    with _permitted_by(leaky):
         yield
 
 
