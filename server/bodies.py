@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -35,13 +36,18 @@ class Asked:
 async def read_body(request: Request) -> bytes:
     """Return the body. Raises `RefusedError`: 415 unless it is JSON in UTF-8, 413 when it is too large, 408 when it is slow."""
     headers = request.headers
-    kind, _, parameters = headers.get("content-type", "").partition(";")
-    parameter = parameters.strip().lower().replace('"', "")
-    if kind.strip().lower() != JSON or parameter not in {"", "charset=utf-8"}:
+    if not _is_json(headers.get("content-type", "")):
         raise RefusedError(415, BAD_REQUEST, f"A request is {JSON}; charset=utf-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise RefusedError(415, BAD_REQUEST, "A request is not compressed.")
     return await read_bytes(request, LARGEST_BYTES)
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: str) -> bool:
+    kind, _, parameters = content_type.partition(";")
+    parameter = parameters.strip().lower().replace('"', "")
+    return kind.strip().lower() == JSON and parameter in {"", "charset=utf-8"}
 
 
 async def read_bytes(request: Request, most: int) -> bytes:

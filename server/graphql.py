@@ -62,7 +62,7 @@ class GraphQLOverHttp:
         request = SentRequest(scope, receive)
         origin = origin_of(request.headers, self._settings)
         response = await self._answer(request, origin)
-        allow_origin(response.headers, origin, request.headers.get("origin"))
+        allow_origin(response, origin, request.headers.get("origin"))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, origin: Origin) -> Response:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.responses import Response
 
+from server.answers import Answer
 from server.setting_values import DEFAULT_PORTS
 from server.settings import Settings
 
@@ -55,13 +57,15 @@ def _host(url: str) -> tuple[str, int | None] | str:
     return parts.hostname, None if port in (*DEFAULT_PORTS.values(), None) else port
 
 
-def allow_origin(headers: MutableHeaders, origin: Origin, text: str | None) -> None:
+def allow_origin(response: Response, origin: Origin, text: str | None) -> None:
     """Let a page of an allowed front end read the answer."""
-    if origin is Origin.NONE and "vary" not in headers:
-        headers.raw.append((b"vary", b"Origin"))
-        return
-    headers.add_vary_header("Origin")
+    if isinstance(response, Answer):
+        # Nothing of those varies yet.
+        response.raw_headers.append((b"vary", b"Origin"))
+    else:
+        response.headers.add_vary_header("Origin")
     if origin is Origin.ALLOWED and text is not None:
+        headers = response.headers
         headers["Access-Control-Allow-Origin"] = text
         headers["Access-Control-Allow-Credentials"] = "true"
         headers["Access-Control-Expose-Headers"] = EXPOSED

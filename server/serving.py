@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from server.socket_protocol import BoundedWebSocket
 
 LAST_ANSWERS_SECONDS = 20
 """How long what is under way may take when the server ends."""
+COLLECTING = 5_000, 20, 20
+"""When garbage is looked for: less often than by default, since most of what a request makes goes by itself."""
 LARGEST_FRAME_BYTES = 4 * 1024 * 1024
 
 
@@ -73,6 +76,10 @@ async def _serve(
     server = HttpServer(config_of(app), announce)
     async with app.router.lifespan_context(app):
         started(server)
+        # What is there by now stays to the end. Looking through all of it for garbage would hold everybody up for a while.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTING)
         await server.serve([listener])
 
 
