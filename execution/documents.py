@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    parse,
+)
 from strawberry.extensions import SchemaExtension
 
 from execution.limits import Limits, exceeded
@@ -26,6 +34,8 @@ KEPT_BYTES = 64 * 1024 * 1024
 TOKEN_BYTES = 800
 """What a token takes as a part of a parsed document, more or less."""
 CHARACTER_BYTES = 4
+SHORT_CHARACTERS, SHORT_TOKENS = 2_000, 200
+"""What is looked at before its turn has no more."""
 PAGES_KEPT = 16
 """How many measurements of one document are kept: each size of a page is one."""
 _TOO_MANY_TOKENS = "Document contains more than"
@@ -108,6 +118,21 @@ class Documents:
         """Return a document that was found valid and is kept."""
         return self._kept.get(text)
 
+    def roots(self, text: str, variables: Mapping[str, Any] | None, cost: int) -> frozenset[str]:
+        """Return the fields that all operations of a document consist of, where none costs more than this; else nothing.
+
+        A document that is not known need not be valid, but short.
+        """
+        known = self._kept.get(text) or _short(text)
+        if known is None or any(
+            each.counted["cost"] > cost for each in self._measured(known, variables or {})
+        ):
+            return frozenset()
+        operations = [each for each in known.parsed.definitions if isinstance(each, OperationDefinitionNode)]
+        chosen = [each for operation in operations for each in operation.selection_set.selections]
+        fields = [each.name.value for each in chosen if isinstance(each, FieldNode)]
+        return frozenset(fields) if len(fields) == len(chosen) else frozenset()
+
     def _measured(self, document: Document, given: Mapping[str, Any]) -> list[Measured]:
         key = tuple(_size(given.get(name)) for name in document.used)
         found = document.measured.get(key) if document.measured else None
@@ -147,6 +172,16 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
         name = "comments" if error.message.endswith("comments. Parsing aborted.") else "tokens"
     allowed: int = getattr(limits, name)
     raise exceeded(name, allowed + 1, allowed)
+
+
+def _short(text: str) -> Document | None:
+    """Return a short document that was parsed and nothing else."""
+    if len(text) > SHORT_CHARACTERS:
+        return None
+    try:
+        return Document(parse(text, max_lexical_tokens=SHORT_TOKENS), [], 0)
+    except GraphQLError:
+        return None
 
 
 def _check(document: Document, measured: list[Measured], given: Mapping[str, Any], limits: Limits) -> None:

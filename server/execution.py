@@ -27,6 +27,7 @@ from server.bodies import Asked
 from server.deadline import Deadline, TimedOutError
 from server.logs import tell
 from server.runtime import Runtime
+from server.turns import HeldUpError, turn_of, wait
 
 log = logging.getLogger("postfach.operations")
 
@@ -72,19 +73,31 @@ async def execute(
     asked: Asked,
     context: Context,
     renewed: Callable[[], Awaitable[Context | None]] | None = None,
+    anew: Callable[[], Awaitable[Context]] | None = None,
 ) -> Executed:
-    """Execute a query or a mutation. What goes wrong is in the body; only being cancelled is raised, and what `renewed` raises.
+    """Execute a query or a mutation. What goes wrong is in the body; only being cancelled is raised, and what the two raise.
 
     `renewed` says, when a query was executed, in which context it has to be executed instead, None where the first was right.
-    What came of a wrong one is told to nobody, nor is it counted.
+    What came of a wrong one is told to nobody, nor is it counted. `anew` makes a context with the viewer as of now, for an
+    operation that has to wait for its turn.
     """
     began = time.perf_counter()
     gone = Executed({}, [GONE], refused=False)
     done: Executed | None = gone
     if runtime.tracing is not None:
         runtime.tracing.begin_operation()
+    turn = turn_of(runtime, context)
+    turn.kind = lambda: None if context.operation is None else context.operation.kind
     try:
-        done = await _executed(runtime, asked, context)
+        if not turn.begin():
+            try:
+                right = await wait(turn, runtime, asked, anew)
+            except Exception:
+                done = None
+                raise
+            if right is not None:
+                context, renewed = right, None
+        done = await turn.metered(_executed(runtime, asked, context))
         if renewed is not None and not _timed_out(done):
             first, done = done, None
             right = await renewed()
@@ -92,8 +105,11 @@ async def execute(
             if right is not None:
                 batches.stop(context.request)
                 context, done = right, gone
-                done = await _executed(runtime, asked, right)
+                done = await turn.metered(_executed(runtime, asked, right))
+    except HeldUpError as error:
+        done = refused_of(error)
     finally:
+        turn.end()
         batches.stop(context.request)
         if done is not None:
             keep_document(runtime, asked, done)

@@ -134,6 +134,11 @@ class GraphQLOverHttp:
 
         if claim is None:
             return await execute(self._runtime, wanted, context(None))
+
+        async def anew() -> Context:
+            with patience(self._settings.operation_seconds):
+                return context(await claim.viewer())
+
         known = claim.last_viewer()
         if known is None or not may_ride(
             self._runtime.schema,
@@ -142,9 +147,7 @@ class GraphQLOverHttp:
             self._settings.limits,
             wanted.operation_name,
         ):
-            with patience(self._settings.operation_seconds):
-                viewer = await claim.viewer()
-            return await execute(self._runtime, wanted, context(viewer))
+            return await execute(self._runtime, wanted, await anew(), anew=anew)
         riding = Riding(database, known)
 
         async def renewed() -> Context | None:
@@ -153,7 +156,7 @@ class GraphQLOverHttp:
             with patience(self._settings.operation_seconds):
                 return None if await riding.holds() else context(await claim.viewer())
 
-        return await execute(self._runtime, wanted, context(known, riding), renewed)
+        return await execute(self._runtime, wanted, context(known, riding), renewed, anew)
 
 
 def _posted() -> RefusedError:

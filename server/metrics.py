@@ -69,6 +69,11 @@ class Metrics:
             registry=self.registry,
         )
         self._seconds: dict[str, Histogram] = {}
+        self.held_up = Counter(
+            "postfach_operations_held_up",
+            "Operations that had to wait since their viewer or address had used more than its share.",
+            registry=self.registry,
+        )
         self.errors = Counter(
             "postfach_errors", "GraphQL errors by extensions.code.", ["code"], registry=self.registry
         )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from strawberry import Schema
 
+from execution.metering import metered_tasks
 from execution.persisted import Persisted
+from execution.shares import Shares
 from mail.doveadm import doveadm_at
 from mail.endings import Endings
 from mail.outbox import Outbox
@@ -40,6 +42,7 @@ class Runtime:
         self.persisted = Persisted(settings.trusted_documents, only=settings.only_trusted)
         compiled.enabled = settings.compiled
         self.metrics.watch_executions(compiled.counts)
+        self.shares = Shares(self.metrics.held_up.inc)
         self.services = services_of(settings, self.metrics)
         self.watch = SessionWatch(self.services.events)
         self.viewers = Viewers()
@@ -69,7 +72,8 @@ class Runtime:
                 self.services.endings.running(database),
                 self.services.outbox.running(database),
             ):
-                yield
+                with metered_tasks():
+                    yield
         finally:
             self._database = None
             await self.services.events.close()

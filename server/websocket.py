@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from execution.shares import Turn
 from models.database import DatabaseUnavailableError
 from resolvers import batches, sessions
 from resolvers.events import EventsLostError, SlowReaderError, SubscriptionEndedError
@@ -47,6 +48,7 @@ from server.execution import (
 from server.graphql import remote_address, unavailable
 from server.origins import origin_of
 from server.runtime import Runtime
+from server.turns import HeldUpError, turn_of, wait
 
 log = logging.getLogger("postfach.sockets")
 
@@ -133,10 +135,15 @@ class _Operation:
     is_over: bool = False
 
     @property
+    def kind(self) -> str | None:
+        """What is executed, once that is known."""
+        operation = None if self.context is None else self.context.operation
+        return None if operation is None else operation.kind
+
+    @property
     def subscribes(self) -> bool:
         """Whether it is known to be a subscription."""
-        operation = None if self.context is None else self.context.operation
-        return operation is not None and operation.kind == OperationType.SUBSCRIPTION.value
+        return self.kind == OperationType.SUBSCRIPTION.value
 
 
 class Socket:
@@ -331,6 +338,27 @@ class Socket:
             operation.is_over = True
             await self._refuse(name, unavailable())
             return
+        turn = turn_of(self._runtime, context)
+        turn.kind = lambda: operation.kind
+        try:
+            if not turn.begin():
+                right = await wait(turn, self._runtime, wanted, self._context)
+                context = operation.context = right or context
+        except HeldUpError as error:
+            operation.is_over = True
+            account(self._runtime, context, refused_of(error), self._runtime.settings.operation_seconds)
+            await self._refuse(name, error)
+        except DatabaseUnavailableError:
+            operation.is_over = True
+            await self._refuse(name, unavailable())
+        else:
+            await self._execute(name, operation, context, turn)
+        finally:
+            turn.end()
+
+    async def _execute(self, name: str, operation: _Operation, context: Context, turn: Turn) -> None:
+        """Execute an operation whose turn has begun. What is sent of it is nobody's turn."""
+        wanted = operation.wanted
         began = time.perf_counter()
         last = Executed({}, [], refused=False)
         if self._runtime.tracing is not None:
@@ -347,7 +375,9 @@ class Socket:
         try:
             with Deadline(self._runtime.settings.operation_seconds, context):
                 async with contextlib.aclosing(results):
-                    async for result in results:
+                    # Each as a step of its own: a subscription takes its turn when it has something to tell.
+                    while (result := await turn.metered(_next(results))) is not None:
+                        turn.tell() if operation.subscribes else turn.end()
                         last = executed_of(result, cost_of(wanted, context))
                         operation.is_over = last.refused
                         await self._deliver(name, last)
@@ -401,6 +431,11 @@ class Socket:
     async def _refuse(self, name: str, error: RefusedError) -> None:
         payload = [{"message": error.message, "extensions": {"code": error.code}}]
         await self._send({"type": "error", "id": name, "payload": payload})
+
+
+async def _next(results: AsyncGenerator[ExecutionResult, None]) -> ExecutionResult | None:
+    """Return the next result, None when there is none."""
+    return await anext(results, None)
 
 
 def _message(text: str | None) -> dict[str, Any]:
