@@ -257,7 +257,7 @@ class Entries(paging.Connection[Entry]):
             parent_id=mailbox_id,
             writer=writer,
         )
-        self._early = early if writer is None else NOTHING_EARLY
+        self._early = early
         self._reader = reader(request.signed_in())
         self._narrowed = narrowed
 

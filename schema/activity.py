@@ -17,7 +17,7 @@ from execution.fields import together
 from execution.lookahead import selects
 from models.tables import ActivityKind, MailDirection, MailPart
 from resolvers import activities, booking, feed, mailboxes, users
-from resolvers.activities import Early, Entries, Wanted
+from resolvers.activities import NOTHING_EARLY, Early, Entries, Wanted
 from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments
 from schema.connections import After, Before, Connection, First, Last, arguments, given
@@ -143,7 +143,9 @@ def _early(info: Info, *before: tuple[str, ...]) -> Early:
 
 
 async def _load(info: Info, identifier: UUID) -> Any:
-    return await activities.entry(info.context.request, identifier, _early(info, ()), entry_writer(info))
+    writer = entry_writer(info)
+    early = _early(info, ()) if writer is None else NOTHING_EARLY
+    return await activities.entry(info.context.request, identifier, early, writer)
 
 
 loads_early(NodeKind.ACTIVITY, _load)
@@ -206,10 +208,9 @@ async def entries(
     """Return a list of activities, of all mailboxes or of one."""
     request, wanted = info.context.request, given(narrowed)
     chosen = await activities.narrow(request, None if wanted is None else wanted.wanted())
-    early = _early(info, ("nodes",), ("edges", "node"))
-    return Entries(
-        request, page, chosen, None if mailbox is None else mailbox.id, early, entries_writer(info)
-    )
+    writer = entries_writer(info)
+    early = _early(info, ("nodes",), ("edges", "node")) if writer is None else NOTHING_EARLY
+    return Entries(request, page, chosen, None if mailbox is None else mailbox.id, early, writer)
 
 
 # ---------------------------------------------------------------- queries
