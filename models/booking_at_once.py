@@ -91,14 +91,15 @@ DECLARE
     is_shown boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(given_agency_lock);
-    PERFORM 1 FROM users u JOIN sessions s ON s.user_id = u.id
-        WHERE u.id = given_actor AND s.id = given_session AND s.ended_at IS NULL AND s.expires_at > given_clock
-            AND u.state = 'ACTIVE' AND u.agency_id = given_agency AND u.login = given_login AND u.role = given_role
-            AND u.activity_read_level = given_activity_read_level
+    PERFORM 1 FROM users u
+        WHERE u.id = given_actor AND u.state = 'ACTIVE' AND u.agency_id = given_agency
+            AND u.login = given_login AND u.role = given_role AND u.activity_read_level = given_activity_read_level
             AND u.agents_log_read_level = given_agents_log_read_level
         FOR SHARE OF u;
-    {HOLDS} := FOUND;
-    IF NOT FOUND THEN
+    -- By itself: together with the user it would be read as it was before that row was waited for.
+    {HOLDS} := FOUND AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = given_session AND s.user_id = given_actor
+        AND s.ended_at IS NULL AND s.expires_at > given_clock);
+    IF NOT {HOLDS} THEN
         outcome := '{OTHER}';
         RETURN NEXT;
         RETURN;

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def acting_user(unit: Unit, request: Request) -> Viewer:
-    """Return the viewer as the database knows him or her now, and hold the row as it is until the unit ends.
+    """Return the viewer as the database knows him or her now, and hold user and session as they are until the unit ends.
 
     Call it right after the agency's lock. Raises `UnauthenticatedError` when nobody is signed in, the session
     has ended or the user is no longer active.
@@ -22,7 +22,9 @@ async def acting_user(unit: Unit, request: Request) -> Viewer:
     row = await unit.fetch_one(
         "SELECT u.id, u.agency_id, u.login, u.role, u.activity_read_level, u.agents_log_read_level "
         "FROM users u JOIN sessions s ON s.user_id = u.id "
-        "WHERE u.id = $1 AND s.id = $2 AND s.ended_at IS NULL AND u.state = 'ACTIVE' FOR SHARE OF u",
+        "WHERE u.id = $1 AND s.id = $2 AND s.ended_at IS NULL AND u.state = 'ACTIVE' "
+        # The session as well: whoever had to wait for the user would else see it as it was before.
+        "FOR SHARE",
         viewer.id,
         viewer.session_id,
     )

@@ -229,6 +229,8 @@ async def sign_out(request: Request, *, everywhere: bool) -> None:
     async def work(unit: Unit) -> None:
         if viewer.agency_id is not None:
             await unit.lock_agency(viewer.agency_id)
+        # Before what everybody shares who acts: two who end one session would wait for each other.
+        await stored.lock_user(unit, viewer.id)
         acting = await acting_user(unit, request)
         if everywhere:
             await end_sessions(unit, request.services, acting.id)

@@ -88,3 +88,29 @@ async def test_the_user_stays_as_acting_until_the_unit_ends(database: Database) 
     may_end.set()
     await asyncio.gather(acting, locking)
     assert order == ["acted", "locked"]
+
+
+async def test_a_session_that_ended_while_its_user_was_waited_for_acts_no_more(database: Database) -> None:
+    """As after a new password, which changes the user's row and ends the sessions in one unit."""
+    anna = await storage.user(await storage.agency("nord"), "anna")
+    request = await storage.request(database, anna)
+    is_held, may_end = asyncio.Event(), asyncio.Event()
+
+    async def change(unit: Unit) -> None:
+        await unit.execute("UPDATE users SET password_hash = 'another' WHERE id = $1", anna.id)
+        is_held.set()
+        await may_end.wait()
+        await unit.execute("UPDATE sessions SET ended_at = $1", clock.now())
+
+    async def act(unit: Unit) -> Viewer:
+        return await acting_user(unit, request)
+
+    changing = asyncio.ensure_future(database.transact(change))
+    await is_held.wait()
+    acting = asyncio.ensure_future(database.transact(act))
+    done, _ = await asyncio.wait([acting], timeout=0.2)
+    assert done == set()
+    may_end.set()
+    await changing
+    with pytest.raises(UnauthenticatedError):
+        await acting

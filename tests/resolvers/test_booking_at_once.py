@@ -13,7 +13,7 @@ from models.faults import OutcomeUnknownError
 from models.tables import Agency, Mailbox, MailPart, ReadLevel, User
 from resolvers.activities import Entry
 from resolvers.booking import BookMail, book_by_steps, book_mail
-from resolvers.errors import CallerError
+from resolvers.errors import CallerError, UnauthenticatedError
 from resolvers.node_ids import NodeKind, encode
 from resolvers.request import Request
 from tests import storage
@@ -170,13 +170,13 @@ async def test_every_connection_learns_how(database: Database) -> None:
 
 @asynccontextmanager
 async def held_up(
-    house: House, asked: BookMail, *, also: str = ""
+    house: House, asked: BookMail, *, table: str = "mailboxes", also: str = ""
 ) -> AsyncIterator[asyncio.Future[list[Entry]]]:
-    """A booking that waits for its mailbox within the block."""
+    """A booking that waits for its mailbox, or for its user, within the block."""
     has_begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def hold(unit: Unit) -> None:
-        await unit.execute("SELECT id FROM mailboxes FOR UPDATE")
+        await unit.execute(f"SELECT id FROM {table} FOR NO KEY UPDATE")
         has_begun.set()
         await may_end.wait()
         if also:
@@ -243,6 +243,20 @@ async def test_what_ended_while_it_waited_is_no_right_any_more(database: Databas
     async with held_up(house, house.mail(), also="UPDATE assignments SET until = now()") as booking:
         pass
     with pytest.raises(CallerError, match="assigned to the mailbox now"):
+        await booking
+    assert (await storage.contents(database))["mails"] == []
+
+
+async def test_a_session_that_ended_while_it_waited_books_nothing(database: Database) -> None:
+    house = await House.build(database)
+    # As a new password does it: the user's row is another one then, of which the session is asked again.
+    both = (
+        "WITH ended AS (UPDATE sessions SET ended_at = now() RETURNING id) "
+        "UPDATE users SET password_hash = 'another'"
+    )
+    async with held_up(house, house.mail(), table="users", also=both) as booking:
+        pass
+    with pytest.raises(UnauthenticatedError):
         await booking
     assert (await storage.contents(database))["mails"] == []
 
