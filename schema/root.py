@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import strawberry
-from graphql import FieldNode, get_operation_ast
+from graphql import FieldNode, GraphQLError, get_operation_ast
 from graphql import OperationType as Kind
 from strawberry.schema.config import StrawberryConfig
 
 from execution.compiled import Compiled, Compiling, execute
 from execution.documents import Documents, Prepared
+from execution.validity import RULES
 from resolvers import batches
 from schema.activity import Activity, ActivityMutation, ActivityQuery, ActivitySubscription
 from schema.agency import Agency, AgencyMutation, AgencyQuery
@@ -33,7 +34,7 @@ from schema.user import User, UserMutation, UserQuery
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from graphql import GraphQLError, OperationDefinitionNode
+    from graphql import OperationDefinitionNode
     from strawberry.types import ExecutionContext, ExecutionResult
     from strawberry.types.graphql import OperationType
 
@@ -162,9 +163,11 @@ def may_ride(
         return False
     known = schema.documents.known(text)
     if known is None:
-        ready = compiled.ready(schema, text, variables, limits, name)
-        return ready is not None and schema.asks_itself(ready.operation.node)
-    return schema.asks_itself(get_operation_ast(known.parsed, name))
+        try:
+            known, _ = schema.documents.prepare(text, variables, limits, RULES)
+        except GraphQLError:
+            return False
+    return not known.errors and schema.asks_itself(get_operation_ast(known.parsed, name))
 
 
 schema = Schema(

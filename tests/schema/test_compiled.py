@@ -119,6 +119,7 @@ async def test_random_operations_answer_the_same_either_way(asking: Asking) -> N
 
 @pytest.mark.parametrize("name", ["q", None])
 async def test_a_document_is_compiled_when_it_is_first_seen(asking: Asking, name: str | None) -> None:
+    compiled.enabled = True
     request = await asking.request(None)
     text = f"query q {{ a{secrets.token_hex(8)}: viewer {{ login }} }}"
     before = dict(compiled.counts)
