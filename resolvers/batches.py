@@ -110,8 +110,12 @@ class Batch(Generic[K, V]):
         return self._next
 
     def stop(self) -> None:
-        """Stop what is being loaded: nobody waits for it any more."""
+        """Stop what is being loaded, and whoever still waits for it; what is asked for afterwards is loaded anew."""
+        coming, self._coming, self._next = self._coming, {}, None
         self._waiting.clear()
+        # Before the tasks: one that has not begun says nothing when it is stopped.
+        for load in set(coming.values()):
+            load.cancel()
         for task in tuple(self._running):
             task.cancel()
 
@@ -142,7 +146,9 @@ class Batch(Generic[K, V]):
             done.end()
         finally:
             for key in keys:
-                del self._coming[key]
+                # Unless it was stopped, and perhaps asked for anew.
+                if self._coming.get(key) is done:
+                    del self._coming[key]
 
 
 def batch(

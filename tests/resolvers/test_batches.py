@@ -116,3 +116,19 @@ async def test_a_request_has_one_batch_of_a_name_until_it_forgets() -> None:
     batches.forget(request)
     assert await batches.batch(request, "a", load).get(1) == "1"
     assert load.asked == [[1], [1], [1]]
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_waits_is_stopped_with_the_load_however_far_it_has_come(turns: int) -> None:
+    load = Loads()
+    batch = Batch(load)
+    waiting = [asyncio.ensure_future(batch.get(1)), asyncio.ensure_future(batch.get_all([1, 2]))]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    batch.stop()
+    async with asyncio.timeout(30):
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+    # Who had not asked yet asks afterwards.
+    expected = ["1", ["1", "2"]] if turns == 0 else [asyncio.CancelledError] * 2
+    assert [type(each) if isinstance(each, BaseException) else each for each in found] == expected
+    assert await batch.get(3) == "3"
