@@ -39,6 +39,7 @@ class Context:
     """One operation's context. Without `cookies` the client can't keep any: a WebSocket, a foreign page.
 
     `takes_json` says that the data goes out by orjson, so that parts of it may be JSON already.
+    `written` says of expressions whether they are worth to be written by the database in this operation (`schema.writing`).
     `operation` is known once the document was validated, `cost` once it was parsed: what was counted of it.
     """
 
@@ -49,6 +50,7 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     cost: dict[str, int] | None = None
     takes_json: bool = False
+    written: dict[str, bool] = field(default_factory=dict)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

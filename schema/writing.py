@@ -71,7 +71,13 @@ def _writer(info: Info, shape: Objects | None, make: Make, *, is_whole: bool = F
         except _UnwritableError:
             shape.notes[make] = None
     found: Writer | None = shape.notes[make]
-    return found if found is not None and writing.is_often(found) else None
+    if found is None:
+        return None
+    # Once for all objects of an operation: of those of one level, all are written or none.
+    is_often = context.written.get(found.expression)
+    if is_often is None:
+        is_often = context.written[found.expression] = writing.is_often(found)
+    return found if is_often else None
 
 
 def _entry(shape: Objects) -> str:

@@ -259,3 +259,26 @@ async def test_guarded_entries_are_written_for_their_audience_alone(asking: Aski
             booking["mailbox"]["address"].partition("@")[0] for node in nodes for booking in node["bookings"]
         }
     assert seen == {"boss": {"desk"}, "anna": {"desk"}, "bert": {"desk", "chef"}, "cleo": set()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ nodes(ids: [{ids}]) {{ ... on Activity {{ {key}: subject }} }} }}",
+        "{{ mailboxes {{ edges {{ node {{ activities(first: 3) {{ nodes {{ {key}: subject }} }} }} }} }} }}",
+    ],
+)
+async def test_what_is_asked_for_often_in_one_operation_is_written_all_or_nothing(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(writing, "SELDOM", 2)
+    house = await House.open(asking)
+    ids = ", ".join(f'"{each}"' for each in house.entries[:6])
+    key = f"k{random.SystemRandom().randrange(2**64)}"
+    before = dict(compiled.counts)
+    taken = []
+    for _ in range(4):
+        _, asked = await answer(asking, house.people["bert"], text.format(ids=ids, key=key), takes_json=True)
+        taken.append(len(asked))
+    assert len(set(taken)) == 1
+    assert compiled.counts == before | {"compiled": before["compiled"] + 4}
