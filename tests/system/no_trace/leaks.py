@@ -14,6 +14,7 @@ from uuid import UUID
 
 from models import bookings, visibility
 from models.kept_texts import KeptTexts
+from models.visibility import asking, rule
 from resolvers import activities, audit_events, deliveries, mailboxes, sessions, users
 from resolvers.errors import NotFoundError, UnauthenticatedError
 from resolvers.node_ids import NodeKind, decode_as
@@ -50,14 +51,14 @@ def _leak(viewer: str) -> Callable[[Callable[[], Iterator[None]]], Callable[[], 
 def _permitted_by(leaky: Callable[..., str]) -> Iterator[None]:
     """Have another condition for the rule, in statements that were put together before too, and in none afterwards."""
     texts = KeptTexts()
-    with mock.patch.object(visibility, "_permits", leaky), mock.patch.object(visibility, "_texts", texts):
+    with mock.patch.object(rule, "permits", leaky), mock.patch.object(asking, "_texts", texts):
         yield
 
 
 @_leak("administrator")
 def one_hidden_entry_by_its_id() -> Iterator[None]:
     """Entries whose text has a certain word are found by id, whoever asks."""
-    permits = visibility._permits
+    permits = rule.permits
     secret = "EXISTS (SELECT 1 FROM mails x WHERE x.id = a.mail_id AND x.remark LIKE '%geheimnis42%')"
 
     def leaky(*given: str) -> str:
@@ -101,7 +102,7 @@ def a_page_that_has_more() -> Iterator[None]:
 @_leak("user")
 def a_search_that_looks_everywhere() -> Iterator[None]:
     """What is searched for by words is found, whoever may see it."""
-    permits = visibility._permits
+    permits = rule.permits
 
     def leaky(*given: str) -> str:
         return "(u.agency_id = a.agency_id)" if not given else permits(*given)
