@@ -1,6 +1,6 @@
 """Random worlds over the API, compared with the oracle: lists, filters, search, counts, nodes, nested paths.
 
-`POSTFACH_WORLDS` is the number of worlds for each database (10), `POSTFACH_SEED` the first seed (random).
+`POSTFACH_WORLDS` is the number of worlds for each database (7), `POSTFACH_SEED` the first seed (random).
 A failure names the seed of its world; `POSTFACH_WORLDS=1 POSTFACH_SEED=…` runs that one alone.
 """
 
@@ -22,7 +22,7 @@ from tests.oracle.world import World
 from tests.system.comparison import compare_worlds
 from tests.system.harness import SEED
 
-WORLDS = int(os.environ.get("POSTFACH_WORLDS", "10"))
+WORLDS = int(os.environ.get("POSTFACH_WORLDS", "7"))
 WORLDS_IN_A_DATABASE = 25
 
 
