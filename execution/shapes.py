@@ -28,7 +28,7 @@ from execution.generated import Entry, builder
 from execution.leaves import Leaf, leaf_of
 from execution.trouble import NotCompilableError, TroubleError
 from execution.waiting import all_of
-from execution.written import SHAPE, TYPENAME, Chosen, Written, WrittenList, as_fragments, lists_as_fragments
+from execution.written import SHAPE, TYPENAME, Chosen, Written, WrittenList, as_fragments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,12 +134,12 @@ def _spread(values: Sequence[Any], done: list[Any]) -> list[Any]:
 class _List(_Wrapping):
     def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
         if values and values[0].__class__ is WrittenList:
-            return lists_as_fragments(values, self.objects_of(None))
+            return as_fragments(values, self.objects_of(None), WrittenList)
         return _regroup(values, self._inner.complete(run, _flat(values)))
 
     async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
         if values and values[0].__class__ is WrittenList:
-            return lists_as_fragments(values, self.objects_of(None))
+            return as_fragments(values, self.objects_of(None), WrittenList)
         return _regroup(values, await self._inner.complete_async(run, _flat(values)))
 
 

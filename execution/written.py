@@ -82,21 +82,13 @@ def shape_below(info: strawberry.Info[Any, Any], *path: str, kind: str | None = 
     return found
 
 
-def lists_as_fragments(values: Sequence[Any], shape: Objects | None) -> list[Any]:
-    """Return the answers of lists that were written for a shape. Raises `TroubleError` where one is not."""
+def as_fragments(
+    values: Sequence[Any], shape: Objects | None, kind: type[Written | WrittenList] = Written
+) -> list[Any]:
+    """Return the answers of objects, or lists, that were written for a shape. Raises `TroubleError` where one is not."""
     answers = []
     for value in values:
-        if value.__class__ is not WrittenList or value.shape is not shape or value.json is None:
-            raise TroubleError("not written")
-        answers.append(orjson.Fragment(value.json))
-    return answers
-
-
-def as_fragments(values: Sequence[Any], shape: Objects) -> list[Any]:
-    """Return the answers of objects that were written for a shape. Raises `TroubleError` where one is not."""
-    answers = []
-    for value in values:
-        if value.__class__ is not Written or value.shape is not shape or value.json is None:
+        if value.__class__ is not kind or value.shape is not shape or value.json is None:
             raise TroubleError("not written")
         answers.append(orjson.Fragment(value.json))
     return answers

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     MakeGuarded: TypeAlias = Callable[[Chosen], str]
 
 
+LONGEST = 6_000
+"""Of an expression. A connection keeps no statement of more than 15 KiB, and would have it planned at each request."""
+
+
 class _UnwritableError(Exception):
     """Something is selected that the database does not write."""
 
@@ -62,14 +66,12 @@ def _writer(info: Info, shape: Objects | None, make: Make, *, is_whole: bool = F
     if shape is None or not context.takes_json or context.request.database.is_sqlite:
         return None
     if make not in shape.notes:
-        try:
-            shape.notes[make] = Writer(
-                make(shape),
-                lambda row: Written(shape, row[WRITTEN]),
-                (lambda row: WrittenList(shape, row[WRITTEN])) if is_whole else None,
-            )
-        except _UnwritableError:
-            shape.notes[make] = None
+        expression = _expression(shape, make)
+        shape.notes[make] = expression and Writer(
+            expression,
+            lambda row: Written(shape, row[WRITTEN]),
+            (lambda row: WrittenList(shape, row[WRITTEN])) if is_whole else None,
+        )
     found: Writer | None = shape.notes[make]
     if found is None:
         return None
@@ -78,6 +80,15 @@ def _writer(info: Info, shape: Objects | None, make: Make, *, is_whole: bool = F
     if is_often is None:
         is_often = context.written[found.expression] = writing.is_often(found)
     return found if is_often else None
+
+
+def _expression(shape: Objects, make: Make) -> str | None:
+    """Return what `make` makes; None where that can't be made, or is too long."""
+    try:
+        expression = make(shape)
+    except _UnwritableError:
+        return None
+    return expression if len(expression) <= LONGEST else None
 
 
 def _entry(shape: Objects) -> str:

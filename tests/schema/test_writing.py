@@ -14,6 +14,7 @@ from models.tables import Agency, Mailbox, ReadLevel, Role, User
 from resolvers import writing
 from resolvers.node_ids import NodeKind, encode
 from schema import schema
+from schema import writing as schema_writing
 from schema.context import Context
 from schema.root import compiled
 from tests import storage
@@ -199,6 +200,21 @@ async def test_whatever_else_is_selected_is_answered_as_ever(asking: Asking) -> 
             found, asked = await answer(asking, who, text, takes_json=True)
             assert found == expected, text
             assert not any(f" AS {writing.WRITTEN}" in statement for statement in asked), text
+
+
+async def test_what_would_be_too_long_a_statement_is_answered_as_ever(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, who = await House.open(asking), "boss"
+    text = f"{{ activities {{ nodes {{ {LEAVES['Activity']} }} }} }}"
+    expected, _ = await answer(asking, house.people[who], text, takes_json=False)
+    monkeypatch.setattr(schema_writing, "LONGEST", 300)
+    known = schema.documents.known(text)
+    assert known is not None
+    known.compiled.clear()
+    found, asked = await answer(asking, house.people[who], text, takes_json=True)
+    assert found == expected
+    assert not any(f" AS {writing.WRITTEN}" in statement for statement in asked)
 
 
 async def test_only_a_client_that_takes_json_gets_it(asking: Asking) -> None:
