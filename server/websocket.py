@@ -1,7 +1,7 @@
 """GraphQL over WebSocket, by the protocol `graphql-transport-ws`: subscriptions, and queries and mutations too.
 
 Who asks is found out at `connection_init` and again for every operation, never kept from the start. A socket ends
-with its session, not with the access token. Close codes are part of the API: docs/api.md lists them.
+with its session, not with the access token.
 """
 
 from __future__ import annotations
@@ -9,88 +9,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, ParamSpec, cast
+from typing import Any, ParamSpec
 from uuid import UUID
 
 import orjson
-from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 
-from execution.shares import Turn
 from models.database import DatabaseUnavailableError
-from resolvers import batches, sessions
-from resolvers.events import EventsLostError, SlowReaderError, SubscriptionEndedError
+from resolvers import sessions
+from resolvers.events import SubscriptionEndedError
 from resolvers.request import Request, Viewer
 from schema.context import Context
-from schema.failures import presented
 from server.answers import BAD_REQUEST, RefusedError
 from server.authentication import bearer_token
-from server.bodies import LARGEST_BYTES, Asked, asked, parse
+from server.bodies import asked
 from server.cookies import SessionCookies
-from server.deadline import Deadline, TimedOutError, patience
-from server.execution import (
-    Executed,
-    account,
-    cost_of,
-    executed_of,
-    keep_document,
-    refused_of,
-    with_document,
-)
-from server.graphql import remote_address, unavailable
+from server.deadline import patience
+from server.execution import with_document
+from server.graphql import remote_address
 from server.origins import origin_of
 from server.runtime import Runtime
-from server.turns import HeldUpError, turn_of, wait
+from server.socket_messages import PROTOCOL, Close, ClosedError, message_of, name_of, payload_of
+from server.socket_operations import Operation, Operations
 
 log = logging.getLogger("postfach.sockets")
 
 Arguments = ParamSpec("Arguments")
 
-PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10
 SEND_SECONDS = 10
 """How long a peer may keep one message waiting that is to be sent."""
 LAST_OPERATIONS_SECONDS = 5
 """How long a query or mutation that ends its own session has to be answered."""
 OPERATIONS = 20
-ID_LENGTH = 128
-
-
-class Close(Enum):
-    """Why the server closes a socket: the code, and words for people."""
-
-    BAD_MESSAGE = 4400, "Bad message"
-    NOT_INITIALISED = 4401, "Unauthorized"
-    SESSION_ENDED = 4401, "Session ended"
-    TOKEN_REFUSED = 4403, "Forbidden"
-    NO_PROTOCOL = 4406, "Subprotocol not acceptable"
-    NO_INIT = 4408, "Connection initialisation timeout"
-    ID_TAKEN = 4409, "Subscriber already exists"
-    SECOND_INIT = 4429, "Too many initialisation requests"
-    CRASH = 1011, "Internal error"
-    EVENTS_LOST = 1012, "Events may be missing"
-    SLOW_READER = 1013, "Too slow"
-    UNAVAILABLE = 1013, "The database does not answer"
-
-
-ENDED_BY = {SlowReaderError.code: Close.SLOW_READER, EventsLostError.code: Close.EVENTS_LOST}
-"""Codes of errors after which a socket is closed, so that the client comes back."""
-
-
-class ClosedError(Exception):
-    """Something happened that ends the socket."""
-
-    def __init__(self, close: Close) -> None:
-        super().__init__(close.value[1])
-        self.close = close
 
 
 class GraphQLOverWebSocket:
@@ -125,27 +79,6 @@ class GraphQLOverWebSocket:
             self._sockets.discard(socket)
 
 
-@dataclass(eq=False, slots=True)
-class _Operation:
-    """One that runs. After its last message the client may use its name again."""
-
-    wanted: Asked
-    context: Context | None = None
-    task: asyncio.Task[None] | None = None
-    is_over: bool = False
-
-    @property
-    def kind(self) -> str | None:
-        """What is executed, once that is known."""
-        operation = None if self.context is None else self.context.operation
-        return None if operation is None else operation.kind
-
-    @property
-    def subscribes(self) -> bool:
-        """Whether it is known to be a subscription."""
-        return self.kind == OperationType.SUBSCRIPTION.value
-
-
 class Socket:
     """One socket: what it was opened with, and the operations that run on it."""
 
@@ -155,7 +88,8 @@ class Socket:
         self._cookie = cookie
         self._session_id: UUID | None = None
         self._acknowledged = False
-        self._operations: dict[str, _Operation] = {}
+        self._operations: dict[str, Operation] = {}
+        self._executing = Operations(runtime, self._context, self._send)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Future[Close] = asyncio.get_running_loop().create_future()
         self._watching = contextlib.ExitStack()
@@ -235,22 +169,22 @@ class Socket:
             event = await self._websocket.receive()
             if event["type"] == "websocket.disconnect":
                 return
-            await self._take(_message(event.get("text")))
+            await self._take(message_of(event.get("text")))
 
     async def _take(self, message: dict[str, Any]) -> None:
         """Do what a message asks for."""
         match message.get("type"):
             case "connection_init":
-                await self._initialise(_payload(message))
+                await self._initialise(payload_of(message))
             case "subscribe":
-                self._subscribe(_id(message), _payload(message))
+                self._subscribe(name_of(message), payload_of(message))
             case "complete":
-                self._stop(self._operations.pop(_id(message), None))
+                self._complete(name_of(message))
             case "ping":
-                _payload(message)
+                payload_of(message)
                 await self._send({"type": "pong"})
             case "pong":
-                _payload(message)
+                payload_of(message)
             case _:
                 raise ClosedError(Close.BAD_MESSAGE)
 
@@ -288,18 +222,13 @@ class Socket:
         running = tuple(self._operations.values())
         for operation in running:
             if operation.subscribes:
-                self._stop(operation)
+                operation.stop()
         self._start(self._end_after, [operation.task for operation in running if operation.task is not None])
 
     async def _end_after(self, tasks: list[asyncio.Task[None]]) -> None:
         if tasks:
             await asyncio.wait(tasks, timeout=LAST_OPERATIONS_SECONDS)
         raise ClosedError(Close.SESSION_ENDED)
-
-    @staticmethod
-    def _stop(operation: _Operation | None) -> None:
-        if operation is not None and operation.task is not None:
-            operation.task.cancel()
 
     # ------------------------------------------------------------ operations
 
@@ -315,88 +244,25 @@ class Socket:
         try:
             wanted = with_document(self._runtime, wanted)
         except RefusedError as error:
-            self._start(self._refuse, name, error)
+            self._start(self._executing.refuse, name, error)
             return
         if len(self._operations) >= OPERATIONS:
             refusal = RefusedError(429, BAD_REQUEST, f"At most {OPERATIONS} operations at once on a socket.")
-            self._start(self._refuse, name, refusal)
+            self._start(self._executing.refuse, name, refusal)
             return
-        operation = self._operations[name] = _Operation(wanted)
-        operation.task = self._start(self._operate, name, operation)
-        operation.task.add_done_callback(lambda _: self._forget(name, operation))
+        operation = self._operations[name] = Operation(name, wanted)
+        operation.task = self._start(self._executing.run, operation)
+        operation.task.add_done_callback(lambda _: self._forget(operation))
 
-    def _forget(self, name: str, operation: _Operation) -> None:
-        if self._operations.get(name) is operation:
-            del self._operations[name]
+    def _complete(self, name: str) -> None:
+        """Stop an operation of which the client wants no more; the name is free at once."""
+        operation = self._operations.pop(name, None)
+        if operation is not None:
+            operation.stop()
 
-    async def _operate(self, name: str, operation: _Operation) -> None:
-        """Execute an operation and send what comes of it."""
-        wanted = operation.wanted
-        try:
-            context = operation.context = await self._context()
-        except DatabaseUnavailableError:
-            operation.is_over = True
-            await self._refuse(name, unavailable())
-            return
-        turn = turn_of(self._runtime, context)
-        turn.kind = lambda: operation.kind
-        try:
-            if not turn.begin():
-                right = await wait(turn, self._runtime, wanted, self._context)
-                context = operation.context = right or context
-        except HeldUpError as error:
-            operation.is_over = True
-            account(self._runtime, context, refused_of(error), self._runtime.settings.operation_seconds)
-            await self._refuse(name, error)
-        except DatabaseUnavailableError:
-            operation.is_over = True
-            await self._refuse(name, unavailable())
-        else:
-            await self._execute(name, operation, context, turn)
-        finally:
-            turn.end()
-
-    async def _execute(self, name: str, operation: _Operation, context: Context, turn: Turn) -> None:
-        """Execute an operation whose turn has begun. What is sent of it is nobody's turn."""
-        wanted = operation.wanted
-        began = time.perf_counter()
-        last = Executed({}, [], refused=False)
-        if self._runtime.tracing is not None:
-            self._runtime.tracing.begin_operation()
-        results = cast(
-            "AsyncGenerator[ExecutionResult, None]",
-            await self._runtime.schema.stream(
-                wanted.query,
-                variable_values=wanted.variables,
-                context_value=context,
-                operation_name=wanted.operation_name,
-            ),
-        )
-        try:
-            with Deadline(self._runtime.settings.operation_seconds, context):
-                async with contextlib.aclosing(results):
-                    # Each as a step of its own: a subscription takes its turn when it has something to tell.
-                    while (result := await turn.metered(_next(results))) is not None:
-                        turn.tell() if operation.subscribes else turn.end()
-                        last = executed_of(result, cost_of(wanted, context))
-                        operation.is_over = last.refused
-                        await self._deliver(name, last)
-            if not last.refused:
-                operation.is_over = True
-                await self._send({"type": "complete", "id": name})
-        except GraphQLError as error:
-            # What does not parse, and what asks for too much, is raised before there is a result.
-            last = executed_of(ExecutionResult(data=None, errors=[presented(error)]))
-            operation.is_over = True
-            await self._deliver(name, last)
-        except TimedOutError as error:
-            last = refused_of(error)
-            operation.is_over = True
-            await self._deliver(name, last)
-        finally:
-            batches.stop(context.request)
-            keep_document(self._runtime, wanted, last)
-            account(self._runtime, context, last, time.perf_counter() - began)
+    def _forget(self, operation: Operation) -> None:
+        if self._operations.get(operation.name) is operation:
+            del self._operations[operation.name]
 
     async def _viewer(self, session_id: UUID) -> Viewer | None:
         with patience(self._runtime.settings.operation_seconds):
@@ -417,52 +283,3 @@ class Socket:
         )
         settings = self._runtime.settings
         return Context(asking, introspection=settings.introspection, limits=settings.limits)
-
-    async def _deliver(self, name: str, done: Executed) -> None:
-        """Send a result, or close where the client has to come back for the rest."""
-        for code in done.codes:
-            if code in ENDED_BY:
-                raise ClosedError(ENDED_BY[code])
-        if done.refused:
-            await self._send({"type": "error", "id": name, "payload": done.body["errors"]})
-        else:
-            await self._send({"type": "next", "id": name, "payload": done.body})
-
-    async def _refuse(self, name: str, error: RefusedError) -> None:
-        payload = [{"message": error.message, "extensions": {"code": error.code}}]
-        await self._send({"type": "error", "id": name, "payload": payload})
-
-
-async def _next(results: AsyncGenerator[ExecutionResult, None]) -> ExecutionResult | None:
-    """Return the next result, None when there is none."""
-    return await anext(results, None)
-
-
-def _message(text: str | None) -> dict[str, Any]:
-    """Return the object in a text frame."""
-    if text is None or len(text) > LARGEST_BYTES:
-        raise ClosedError(Close.BAD_MESSAGE)
-    try:
-        message = parse(text)
-    except RefusedError as error:
-        raise ClosedError(Close.BAD_MESSAGE) from error
-    if not isinstance(message, dict):
-        raise ClosedError(Close.BAD_MESSAGE)
-    return message
-
-
-def _id(message: dict[str, Any]) -> str:
-    name = message.get("id")
-    if not isinstance(name, str) or not 1 <= len(name) <= ID_LENGTH:
-        raise ClosedError(Close.BAD_MESSAGE)
-    return name
-
-
-def _payload(message: dict[str, Any]) -> dict[str, Any]:
-    """Return the payload; absent or null is empty."""
-    payload = message.get("payload")
-    if payload is None:
-        return {}
-    if not isinstance(payload, dict):
-        raise ClosedError(Close.BAD_MESSAGE)
-    return payload
