@@ -9,6 +9,7 @@ import strawberry
 from graphql import FieldNode, GraphQLError, get_operation_ast
 from graphql import OperationType as Kind
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionResult
 
 from execution.compiled import Compiled, Compiling, execute
 from execution.documents import Documents, Prepared
@@ -32,13 +33,16 @@ from schema.session import SessionMutation
 from schema.user import User, UserMutation, UserQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
     from graphql import OperationDefinitionNode
-    from strawberry.types import ExecutionContext, ExecutionResult
+    from strawberry.types import ExecutionContext
     from strawberry.types.graphql import OperationType
 
+    from execution.compiled import Ready
     from execution.limits import Limits
+    from execution.plan import Operation
+    from schema.context import Context
 
 
 @strawberry.type(
@@ -108,15 +112,12 @@ class Schema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """Execute an operation: what can be compiled by what was made of it, any other Strawberry's whole way."""
-        ready = None
-        if query and root_value is None and not operation_extensions:
-            ready = compiled.ready(self, query, variable_values, context_value.limits, operation_name)
-        if ready is not None and (
-            allowed_operation_types is None or ready.operation.kind in allowed_operation_types
-        ):
-            context_value.cost = ready.cost
-            context_value.operation = named(ready.operation.node)
-            return await execute(compiled, self, ready.operation, variable_values, context_value)
+        if root_value is None and not operation_extensions:
+            ready = self._ready(
+                query, variable_values, context_value, operation_name, allowed_operation_types
+            )
+            if ready is not None:
+                return await execute(compiled, self, ready.operation, variable_values, context_value)
         return await super().execute(
             query,
             variable_values,
@@ -126,6 +127,60 @@ class Schema(strawberry.Schema):
             allowed_operation_types,
             operation_extensions,
         )
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """Return the results of an operation: of what can be compiled the one that `execute` gives, of any other Strawberry's."""
+        if root_value is None and not operation_extensions:
+            ready = self._ready(
+                query, variable_values, context_value, operation_name, allowed_operation_types
+            )
+            if ready is not None:
+                return self._result(ready.operation, variable_values, context_value)
+        return await super().stream(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            operation_extensions,
+            allowed_operation_types,
+        )
+
+    def _ready(
+        self,
+        query: str | None,
+        variables: dict[str, Any] | None,
+        context: Context,
+        name: str | None,
+        kinds: Iterable[OperationType] | None,
+    ) -> Ready | None:
+        """Return an operation of these kinds that can be compiled, and tell the context which it is; None for any other."""
+        ready = compiled.ready(self, query, variables, context.limits, name) if query else None
+        if ready is None or (kinds is not None and ready.operation.kind not in kinds):
+            return None
+        context.cost = ready.cost
+        context.operation = named(ready.operation.node)
+        return ready
+
+    async def _result(
+        self, operation: Operation, variables: dict[str, Any] | None, context: Context
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Yield the result of a compiled operation, a crash too: results are not ended by an exception."""
+        try:
+            result = await execute(compiled, self, operation, variables, context)
+        except Exception as error:  # noqa: BLE001 (as Strawberry has it)
+            crash = presented(GraphQLError(str(error), original_error=error))
+            result = ExecutionResult(data=None, errors=[crash])
+        yield result
 
     def process_errors(
         self,

@@ -110,18 +110,9 @@ class Operations:
         last = Executed({}, [], refused=False)
         if self._runtime.tracing is not None:
             self._runtime.tracing.begin_operation()
-        results = cast(
-            "AsyncGenerator[ExecutionResult, None]",
-            await self._runtime.schema.stream(
-                wanted.query,
-                variable_values=wanted.variables,
-                context_value=context,
-                operation_name=wanted.operation_name,
-            ),
-        )
         try:
             with Deadline(self._runtime.settings.operation_seconds, context):
-                async with contextlib.aclosing(results):
+                async with contextlib.aclosing(await turn.metered(self._results(wanted, context))) as results:
                     # Each as a step of its own: a subscription takes its turn when it has something to tell.
                     while (result := await turn.metered(_next(results))) is not None:
                         turn.tell() if operation.subscribes else turn.end()
@@ -141,6 +132,16 @@ class Operations:
             batches.stop(context.request)
             keep_document(self._runtime, wanted, last)
             account(self._runtime, context, last, time.perf_counter() - began)
+
+    async def _results(self, wanted: Asked, context: Context) -> AsyncGenerator[ExecutionResult, None]:
+        """Return the results that an operation has: what can be compiled is made ready here."""
+        results = await self._runtime.schema.stream(
+            wanted.query,
+            variable_values=wanted.variables,
+            context_value=context,
+            operation_name=wanted.operation_name,
+        )
+        return cast("AsyncGenerator[ExecutionResult, None]", results)
 
     async def _deliver(self, operation: Operation, done: Executed) -> None:
         """Send a result, or close where the client has to come back for the rest."""

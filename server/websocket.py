@@ -282,4 +282,4 @@ class Socket:
             remote_address=remote_address(self._websocket),
         )
         settings = self._runtime.settings
-        return Context(asking, introspection=settings.introspection, limits=settings.limits)
+        return Context(asking, introspection=settings.introspection, limits=settings.limits, takes_json=True)
