@@ -31,7 +31,7 @@ class Written:
     """An object of a shape, as JSON in the very words of the answer. None where it can't be written."""
 
     shape: Objects
-    json: str | None
+    json: str | bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class WrittenList:
     """A list of objects of a shape, as JSON in the very words of the answer. None where it can't be written."""
 
     shape: Objects
-    json: str | None
+    json: str | bytes | None
 
 
 @dataclass(frozen=True, slots=True)

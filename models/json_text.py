@@ -1,4 +1,4 @@
-"""Expressions by which PostgreSQL writes JSON, to the byte as orjson does: no blanks, instants as answers have them.
+"""Expressions by which a database writes JSON, to the byte as orjson does: no blanks, instants as answers have them.
 
 What an expression gives of null is null, unless it says otherwise. Joined texts are null as soon as one of them is, so
 whoever reads one knows that something was not there.
@@ -7,59 +7,218 @@ whoever reads one knows that something was not there.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from binascii import b2a_base64, unhexlify
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _KEY = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
+WRITTEN = "written"
+"""The column of a row that holds an object's JSON."""
 
 
-def text(column: str) -> str:
-    """Return a text, escaped where JSON wants it."""
-    return f"to_json({column})::text"
+class JsonText(ABC):
+    """What both databases say alike, and what each says in its own words."""
+
+    @abstractmethod
+    def text(self, column: str) -> str:
+        """Return a text, escaped where JSON wants it."""
+
+    @staticmethod
+    def word(column: str) -> str:
+        """Return a text in which nothing is ever to be escaped."""
+        return f"'\"' || {column} || '\"'"
+
+    @abstractmethod
+    def boolean(self, condition: str) -> str:
+        """Return `true` or `false`."""
+
+    @abstractmethod
+    def instant(self, column: str) -> str:
+        """Return an instant in UTC, microseconds only where they are not zero."""
+
+    @abstractmethod
+    def global_id(self, kind: int, column: str) -> str:
+        """Return the global id of a UUID (`resolvers.node_ids`)."""
+
+    @abstractmethod
+    def lines(self, column: str) -> str:
+        """Return the lines of a text as a list; of an empty text an empty list."""
+
+    @staticmethod
+    def optional(value: str) -> str:
+        """Return `null` where there is nothing."""
+        return f"coalesce({value}, 'null')"
+
+    @classmethod
+    def made(cls, pairs: Sequence[tuple[str, str]]) -> str:
+        """Return an object of keys, which are names as GraphQL has them, and the expressions of their values."""
+        if not all(_KEY.fullmatch(key) for key, _ in pairs):
+            raise ValueError("no name")
+        if not pairs:
+            return "'{}'"
+        first, *others = pairs
+        members = [f"'{{\"{first[0]}\":' || {first[1]}"]
+        members += [f"',\"{key}\":' || {value}" for key, value in others]
+        return cls._joined([*members, "'}'"])
+
+    @staticmethod
+    def _joined(pieces: Sequence[str]) -> str:
+        """Return texts one after the other."""
+        return f"({' || '.join(pieces)})"
+
+    @abstractmethod
+    def collected(self, value: str, source: str, order: str) -> str:
+        """Return a list of what an expression is of each row of a source, in an order; of nothing an empty one."""
+
+    @abstractmethod
+    def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
+        """Return the statement of one row for a page: its objects in one list, and where it begins and ends.
+
+        `statement` gives the rows of the page in the order in which they are read, with one row more where there is more, and
+        each with its object and these keys. The row has their `number`, that of the one more as well, and each key of the first
+        and the last object of the page under `first_` and `last_`. The list is null when an object is.
+        """
+
+    @staticmethod
+    def finished(written: str | bytes | None) -> str | bytes | None:
+        """Return what the database wrote, as JSON."""
+        return written
 
 
-def word(column: str) -> str:
-    """Return a text in which nothing is ever to be escaped."""
-    return f"'\"' || {column} || '\"'"
+class _PostgresText(JsonText):
+    """PostgreSQL's words."""
+
+    def text(self, column: str) -> str:
+        return f"to_json({column})::text"
+
+    def boolean(self, condition: str) -> str:
+        return f"({condition})::text"
+
+    def instant(self, column: str) -> str:
+        """Return a `timestamptz`; null of an infinite one, which nobody stores."""
+        written = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+        return self.word(f"replace({written}, '.000000', '')")
+
+    def global_id(self, kind: int, column: str) -> str:
+        encoded = f"encode('\\x{kind:02x}'::bytea || uuid_send({column}), 'base64')"
+        return self.word(f"left(translate({encoded}, '+/', '-_'), 23)")
+
+    def lines(self, column: str) -> str:
+        return f"to_json(string_to_array({column}, E'\\n'))::text"
+
+    def collected(self, value: str, source: str, order: str) -> str:
+        return (
+            f"(SELECT coalesce('[' || string_agg({value}, ',' ORDER BY {order}) || ']', '[]') FROM {source})"
+        )
+
+    def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
+        order = "q.place DESC" if backwards else "q.place"
+        within = f"FILTER (WHERE q.place <= {size})"
+        everything = f"'[' || coalesce(string_agg(q.{WRITTEN}, ',' ORDER BY {order}) {within}, '') || ']'"
+        near = ", ".join(f"(array_agg(q.{key} ORDER BY q.place))[1] AS {{near}}_{key}" for key in keys)
+        far = ", ".join(
+            f"(array_agg(q.{key} ORDER BY q.place DESC) {within})[1] AS {{far}}_{key}" for key in keys
+        )
+        names = {"near": "last", "far": "first"} if backwards else {"near": "first", "far": "last"}
+        return (
+            f"SELECT count(*) AS number, CASE WHEN count(q.{WRITTEN}) = count(*) THEN {everything} END AS {WRITTEN}, "
+            f"{near}, {far} ".format(**names)
+            + f"FROM (SELECT p.*, row_number() OVER () AS place FROM ({statement}) p) q"
+        )
 
 
-def boolean(condition: str) -> str:
-    """Return `true` or `false`."""
-    return f"({condition})::text"
+class _SqliteText(JsonText):
+    """SQLite's words. It has none for a global id: it writes its digits behind a mark, and they are to be `finished`.
+
+    The mark is a control character, which JSON never holds: in every text it is escaped. Aggregates take rows in the order of a
+    subquery, since releases before 3.44 know no order of their own.
+    """
+
+    MARK: ClassVar = b"\x01"
+    DIGITS: ClassVar = 2 + 36
+    """Hexadecimal ones of the kind, and of the UUID with its hyphens."""
+    LENGTH: ClassVar = 23
+    PADDED: ClassVar = 24
+    """Characters of an id, and of one with a zero behind it, so that each of many in a row ends where a character does."""
+    _URL_SAFE: ClassVar = bytes.maketrans(b"+/", b"-_")
+
+    def text(self, column: str) -> str:
+        """Return a text; `null` of null."""
+        return f"json_quote({column})"
+
+    def boolean(self, condition: str) -> str:
+        return f"CASE WHEN {condition} THEN 'true' WHEN NOT ({condition}) THEN 'false' END"
+
+    def instant(self, column: str) -> str:
+        """Return an instant as it is stored (`models.fields`)."""
+        return self.word(f"replace({column}, '.000000', '')")
+
+    def global_id(self, kind: int, column: str) -> str:
+        return self.word(f"char({self.MARK[0]}) || '{kind:02x}' || {column}")
+
+    def lines(self, column: str) -> str:
+        # Two backslashes are one of the text, so that whatever follows one that is left is what it escapes.
+        text, aside = f"json_quote({column})", "char(2)"
+        split = rf"""replace(replace(replace({text}, '\\', {aside}), '\n', '","'), {aside}, '\\')"""
+        return f"CASE WHEN {column} = '' THEN '[]' ELSE '[' || {split} || ']' END"
+
+    @staticmethod
+    def _joined(pieces: Sequence[str]) -> str:
+        """Join them by halves: SQLite goes only so deep into an expression."""
+        while len(pieces) > 1:
+            pieces = [
+                pieces[place] if place + 1 == len(pieces) else f"({pieces[place]} || {pieces[place + 1]})"
+                for place in range(0, len(pieces), 2)
+            ]
+        return pieces[0]
+
+    def collected(self, value: str, source: str, order: str) -> str:
+        return (
+            f"(SELECT coalesce('[' || group_concat(g.one, ',') || ']', '[]') "
+            f"FROM (SELECT {value} AS one FROM {source} ORDER BY {order}) g)"
+        )
+
+    def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
+        within = f"FILTER (WHERE q.place <= {size})"
+        everything = f"'[' || coalesce(group_concat(q.{WRITTEN}, ',') {within}, '') || ']'"
+        near, far = ("last", "first") if backwards else ("first", "last")
+        # The least and the greatest place with what stands there.
+        there = "printf('%04d', q.place) || q."
+        ends = "".join(
+            f", substr(min({there}{key}), 5) AS {near}_{key}, substr(max({there}{key}) {within}, 5) AS {far}_{key}"
+            for key in keys
+        )
+        order = " ORDER BY place DESC" if backwards else ""
+        return (
+            f"SELECT count(*) AS number, CASE WHEN count(q.{WRITTEN}) = count(*) "
+            f"THEN CAST({everything} AS BLOB) END AS {WRITTEN}{ends} "
+            f"FROM (SELECT p.*, row_number() OVER () AS place FROM ({statement}) p{order}) q"
+        )
+
+    @classmethod
+    def finished(cls, written: str | bytes | None) -> bytes | None:
+        """Return what was written with its global ids."""
+        if written is None:
+            return None
+        first, *others = (written.encode() if isinstance(written, str) else written).split(cls.MARK)
+        if not others:
+            return first
+        # All of them at once, which takes a tenth of one after the other.
+        digits = b"00".join([each[: cls.DIGITS] for each in others]) + b"00"
+        ids = b2a_base64(unhexlify(digits.replace(b"-", b"")), newline=False).translate(cls._URL_SAFE)
+        pieces = [first]
+        for place, each in enumerate(others):
+            start = place * cls.PADDED
+            pieces += (ids[start : start + cls.LENGTH], each[cls.DIGITS :])
+        return b"".join(pieces)
 
 
-def instant(column: str) -> str:
-    """Return a `timestamptz` in UTC, microseconds only where they are not zero; null of an infinite one, which nobody stores."""
-    written = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    return word(f"replace({written}, '.000000', '')")
+POSTGRESQL, SQLITE = _PostgresText(), _SqliteText()
 
 
-def global_id(kind: int, column: str) -> str:
-    """Return the global id of a UUID (`resolvers.node_ids`)."""
-    encoded = f"encode('\\x{kind:02x}'::bytea || uuid_send({column}), 'base64')"
-    return word(f"left(translate({encoded}, '+/', '-_'), 23)")
-
-
-def lines(column: str) -> str:
-    """Return the lines of a text as a list; of an empty text an empty list."""
-    return f"to_json(string_to_array({column}, E'\\n'))::text"
-
-
-def optional(value: str) -> str:
-    """Return `null` where there is nothing."""
-    return f"coalesce({value}, 'null')"
-
-
-def made(pairs: Sequence[tuple[str, str]]) -> str:
-    """Return an object of keys, which are names as GraphQL has them, and the expressions of their values."""
-    if not all(_KEY.fullmatch(key) for key, _ in pairs):
-        raise ValueError("no name")
-    members = " || ',".join(f'"{key}":\' || {value}' for key, value in pairs)
-    return f"('{{{members} || '}}')" if members else "'{}'"
-
-
-def collected(value: str, order: str) -> str:
-    """Return a list of what an aggregate sees, in an order; of nothing an empty one."""
-    return f"coalesce('[' || string_agg({value}, ',' ORDER BY {order}) || ']', '[]')"
+def words_of(*, is_sqlite: bool) -> JsonText:
+    """Return the words of a database."""
+    return SQLITE if is_sqlite else POSTGRESQL

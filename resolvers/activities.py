@@ -17,7 +17,7 @@ from resolvers.errors import InvalidInputError, NotFoundError
 from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments, Kind, Listing
 from resolvers.records import maker
-from resolvers.writing import collected, ends
+from resolvers.writing import ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -289,7 +289,7 @@ class Entries(paging.Connection[Entry]):
                     self._narrowed,
                     stretch,
                     columns,
-                    partial(collected, keys=_PLACE, size=window.size, backwards=window.backwards),
+                    partial(writer.page, keys=_PLACE, size=window.size, backwards=window.backwards),
                 )
                 whole = writer.read_all(row)
                 return {None: paging.Slice(ends(row, _PLACE), row["number"] > window.size, whole)}

@@ -22,7 +22,7 @@ from models.fields import instant_to_text
 from resolvers import batches
 from resolvers.errors import InvalidInputError
 from resolvers.text import is_clean
-from resolvers.writing import collected, ends
+from resolvers.writing import ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -431,9 +431,8 @@ class Connection(Generic[T]):
         writer, window = self._writer, self.window
         if writer is not None and writer.read_all is not None and self._listing.parent is None:
             keys = self._listing.key_names
-            text = collected(
-                self._listing.page(window, values), keys, window.size, backwards=window.backwards
-            )
+            statement = self._listing.page(window, values)
+            text = writer.page(statement, keys, window.size, backwards=window.backwards)
             (row,) = await self._fetch(text, values)
             return {None: Slice(ends(row, keys), row["number"] > window.size, writer.read_all(row))}
         found: dict[UUID | None, Slice] = {}

@@ -10,25 +10,26 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from execution.written import TYPENAME, Written, WrittenList, shape_below
-from models import json_text as write
 from models import visibility
+from models.json_text import WRITTEN
 from resolvers import writing
 from resolvers.paging import DEFAULT_SIZE, LARGEST_SIZE
-from resolvers.writing import BOOKING, ENTRY, MAILBOX, USER, WRITTEN, Writer
+from resolvers.writing import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from execution.shapes import Objects
     from execution.written import Chosen
+    from resolvers.writing import Fields
     from schema.context import Info
 
-    Make: TypeAlias = Callable[[Objects], str]
-    MakeGuarded: TypeAlias = Callable[[Chosen], str]
+    Make: TypeAlias = Callable[[Fields, Objects], str]
+    MakeGuarded: TypeAlias = Callable[[Fields, Chosen], str]
 
 
 LONGEST = 6_000
-"""Of an expression. A connection keeps no statement of more than 15 KiB, and would have it planned at each request."""
+"""Of an expression. PostgreSQL's connection keeps no statement of more than 15 KiB, and would have it planned each time."""
 
 
 class _UnwritableError(Exception):
@@ -63,16 +64,13 @@ def _page_writer(info: Info, make: Make) -> Writer | None:
 
 def _writer(info: Info, shape: Objects | None, make: Make, *, is_whole: bool = False) -> Writer | None:
     context = info.context
-    if shape is None or not context.takes_json or context.request.database.is_sqlite:
+    if shape is None or not context.takes_json:
         return None
-    if make not in shape.notes:
-        expression = _expression(shape, make)
-        shape.notes[make] = expression and Writer(
-            expression,
-            lambda row: Written(shape, row[WRITTEN]),
-            (lambda row: WrittenList(shape, row[WRITTEN])) if is_whole else None,
-        )
-    found: Writer | None = shape.notes[make]
+    is_sqlite = context.request.database.is_sqlite
+    note = make, is_sqlite
+    if note not in shape.notes:
+        shape.notes[note] = _made(writing.fields_of(is_sqlite=is_sqlite), shape, make, is_whole=is_whole)
+    found: Writer | None = shape.notes[note]
     if found is None:
         return None
     # Once for all objects of an operation: of those of one level, all are written or none.
@@ -82,40 +80,51 @@ def _writer(info: Info, shape: Objects | None, make: Make, *, is_whole: bool = F
     return found if is_often else None
 
 
-def _expression(shape: Objects, make: Make) -> str | None:
-    """Return what `make` makes; None where that can't be made, or is too long."""
+def _made(fields: Fields, shape: Objects, make: Make, *, is_whole: bool) -> Writer | None:
+    """Return a writer by what `make` makes; None where that can't be made, or is too long."""
     try:
-        expression = make(shape)
+        expression = make(fields, shape)
     except _UnwritableError:
         return None
-    return expression if len(expression) <= LONGEST else None
+    if len(expression) > LONGEST:
+        return None
+    finished = fields.write.finished
+    return Writer(
+        fields.write,
+        expression,
+        lambda row: Written(shape, finished(row[WRITTEN])),
+        (lambda row: WrittenList(shape, finished(row[WRITTEN]))) if is_whole else None,
+    )
 
 
-def _entry(shape: Objects) -> str:
-    return _object(shape, ENTRY, {"bookings": _bookings})
+def _entry(fields: Fields, shape: Objects) -> str:
+    return _object(fields, shape, fields.entry, {"bookings": _bookings})
 
 
-def _bookings(shape: Objects) -> str:
-    return visibility.written_bookings(_object(shape, BOOKING, {"mailbox": _mailbox, "user": _booking_user}))
+def _bookings(fields: Fields, shape: Objects) -> str:
+    one = _object(fields, shape, fields.booking, {"mailbox": _mailbox, "user": _booking_user})
+    return visibility.written_bookings(fields.write, one)
 
 
-def _booking_user(shape: Objects) -> str:
-    return writing.booking_user(_object(shape, USER, {}))
+def _booking_user(fields: Fields, shape: Objects) -> str:
+    return fields.booking_user(_object(fields, shape, fields.user, {}))
 
 
-def _mailbox(shape: Objects) -> str:
-    return _object(shape, MAILBOX, {})
+def _mailbox(fields: Fields, shape: Objects) -> str:
+    return _object(fields, shape, fields.mailbox, {})
 
 
-def _mailbox_for_administrators(shape: Objects) -> str:
-    return _object(shape, MAILBOX, {}, {"assigned_users": partial(_assigned_users, administers=True)})
+def _mailbox_for_administrators(fields: Fields, shape: Objects) -> str:
+    assigned = partial(_assigned_users, administers=True)
+    return _object(fields, shape, fields.mailbox, {}, {"assigned_users": assigned})
 
 
-def _mailbox_for_others(shape: Objects) -> str:
-    return _object(shape, MAILBOX, {}, {"assigned_users": partial(_assigned_users, administers=False)})
+def _mailbox_for_others(fields: Fields, shape: Objects) -> str:
+    assigned = partial(_assigned_users, administers=False)
+    return _object(fields, shape, fields.mailbox, {}, {"assigned_users": assigned})
 
 
-def _assigned_users(chosen: Chosen, *, administers: bool) -> str:
+def _assigned_users(fields: Fields, chosen: Chosen, *, administers: bool) -> str:
     """Return a page from the list's beginning: nothing but its users, or nothing where they may not be read."""
     given = {name: value for name, value in (chosen.arguments or {}).items() if value is not None}
     size = given.pop("first", DEFAULT_SIZE)
@@ -125,36 +134,30 @@ def _assigned_users(chosen: Chosen, *, administers: bool) -> str:
     (nodes,) = page
     if nodes.name != "nodes" or nodes.objects is None:
         raise _UnwritableError(nodes.name)
-    users = writing.assigned_users(_object(nodes.objects, USER, {}), size, administers=administers)
-    return write.optional(f"'{{\"{nodes.key}\":' || {users} || '}}'")
+    one = _object(fields, nodes.objects, fields.user, {})
+    users = fields.assigned_users(one, size, administers=administers)
+    return fields.write.optional(f"'{{\"{nodes.key}\":' || {users} || '}}'")
 
 
 def _object(
+    fields: Fields,
     shape: Objects,
     leaves: Mapping[str, str],
     objects: Mapping[str, Make],
     guarded: Mapping[str, MakeGuarded] | None = None,
 ) -> str:
     """Return the expression of an object: leaves, objects that anybody may read with it, and what has conditions or arguments."""
-    return write.made(
-        [(each.key, _value(shape, each, leaves, objects, guarded or {})) for each in shape.chosen]
-    )
 
+    def value(chosen: Chosen) -> str:
+        if guarded is not None and chosen.name in guarded:
+            return guarded[chosen.name](fields, chosen)
+        if chosen.name == TYPENAME:
+            return f"'\"{shape.kind.name}\"'"
+        if chosen.is_plain:
+            if chosen.name in leaves:
+                return leaves[chosen.name]
+            if chosen.name in objects and chosen.objects is not None:
+                return objects[chosen.name](fields, chosen.objects)
+        raise _UnwritableError(chosen.name)
 
-def _value(
-    shape: Objects,
-    chosen: Chosen,
-    leaves: Mapping[str, str],
-    objects: Mapping[str, Make],
-    guarded: Mapping[str, MakeGuarded],
-) -> str:
-    if chosen.name in guarded:
-        return guarded[chosen.name](chosen)
-    if chosen.name == TYPENAME:
-        return f"'\"{shape.kind.name}\"'"
-    if chosen.is_plain:
-        if chosen.name in leaves:
-            return leaves[chosen.name]
-        if chosen.name in objects and chosen.objects is not None:
-            return objects[chosen.name](chosen.objects)
-    raise _UnwritableError(chosen.name)
+    return fields.write.made([(each.key, value(each)) for each in shape.chosen])

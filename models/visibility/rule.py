@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models import json_text
 from models.tables import ActivityKind
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from models.json_text import JsonText
     from models.tables import ReadLevel
 
 ENTRY_COLUMNS = (
@@ -23,15 +23,16 @@ the bookings later leaves out those that came since, because the reader may not 
 BOOKING_COLUMNS = "b.mailbox_id, b.part, b.decisive_at, b.user_id, b.position"
 
 
-def written_bookings(one: str) -> str:
+def written_bookings(write: JsonText, one: str) -> str:
     """Return the bookings of a visible entry `a` as JSON, each by an expression of booking `b`, mailbox `o` and user `p`.
 
     In the statement that found the entry visible: they are of the same instant.
     """
-    return (
-        f"(SELECT {json_text.collected(one, 'b.decisive_at, o.address')} FROM bookings b "
-        "JOIN mailboxes o ON o.id = b.mailbox_id LEFT JOIN users p ON p.id = b.user_id WHERE b.mail_id = a.mail_id)"
+    source = (
+        "bookings b JOIN mailboxes o ON o.id = b.mailbox_id LEFT JOIN users p ON p.id = b.user_id "
+        "WHERE b.mail_id = a.mail_id"
     )
+    return write.collected(one, source, "b.decisive_at, o.address")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,19 @@
-"""PostgreSQL writes JSON as orjson does, for every character and instant."""
+"""Both databases write JSON as orjson does, for every character and instant."""
 
 from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import cycle, islice
 from uuid import UUID
 
 import orjson
 import pytest
 
-from models import json_text
 from models.database import Database
+from models.json_text import WRITTEN, JsonText, words_of
 from resolvers.node_ids import NodeKind, encode
 from schema.scalars import write_instant
-
-on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"])
 
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -22,52 +21,63 @@ FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, 23, 59, 59, 
 async def written(database: Database, expression: str, value: object) -> str | None:
     row = await database.fetch_one(f"SELECT {expression} AS written", value)
     assert row is not None
-    found: str | None = row["written"]
-    return found
+    found = words(database).finished(row["written"])
+    return found.decode() if isinstance(found, bytes) else found
 
 
-@on_postgresql
+def words(database: Database) -> JsonText:
+    return words_of(is_sqlite=database.is_sqlite)
+
+
 @pytest.mark.asyncio
 async def test_texts(database: Database) -> None:
-    drawing = random.Random(7)
+    drawing, write = random.Random(7), words(database)
     every = "".join(chr(code) for code in range(1, 0x3000))
     others = [*range(0x3000, 0xD800), *range(0xE000, 0x110000)]
     higher = "".join(map(chr, drawing.sample(others, 5000)))
     for value in (every, higher, "", '"', "\\", "\\u0000", "\\n"):
-        assert await written(database, json_text.text("$1::text"), value) == orjson.dumps(value).decode()
-        lines = value.replace("\n", " ")
-        several = f"{lines}\n{lines}"
-        expected = orjson.dumps([lines, lines]).decode()
-        assert await written(database, json_text.lines("$1::text"), several) == expected
-    assert await written(database, json_text.lines("$1::text"), "") == "[]"
+        assert await written(database, write.text("$1::text"), value) == orjson.dumps(value).decode()
 
 
-@on_postgresql
+@pytest.mark.asyncio
+async def test_lines(database: Database) -> None:
+    drawing, write = random.Random(7), words(database)
+    every = "".join(chr(code) for code in range(1, 0x3000) if code != 10)
+    drawn = ["".join(drawing.choices('\\"n\n\r\x01\x02u0ä,', k=drawing.randrange(12))) for _ in range(300)]
+    for value in ("", "a", "a\nb", "\n", "\n\n", f"{every}\n{every}", "\\\n\\n\\\\n\n\\", *drawn):
+        expected = orjson.dumps(value.split("\n") if value else []).decode()
+        assert await written(database, write.lines("$1::text"), value) == expected, value
+
+
 @pytest.mark.asyncio
 async def test_instants(database: Database) -> None:
-    drawing = random.Random(7)
+    drawing, write = random.Random(7), words(database)
     span = int((LAST - FIRST) / timedelta(microseconds=1))
     drawn = [FIRST + timedelta(microseconds=drawing.randrange(span)) for _ in range(300)]
     whole = [each.replace(microsecond=0) for each in drawn[:100]]
     some = [each.replace(microsecond=drawing.choice([1, 10, 100_000, 999_999])) for each in drawn[:100]]
     for value in (FIRST, LAST, *drawn, *whole, *some):
         expected = orjson.dumps(write_instant(value)).decode()
-        assert await written(database, json_text.instant("$1::timestamptz"), value) == expected
-    # Whatever time zone a connection has.
-    zoned = f"SELECT set_config('TimeZone', 'Asia/Kolkata', true), {json_text.instant('$1::timestamptz')} AS written"
+        assert await written(database, write.instant("$1::timestamptz"), value) == expected
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.asyncio
+async def test_instants_whatever_time_zone_a_connection_has(database: Database) -> None:
+    instant = words(database).instant("$1::timestamptz")
+    zoned = f"SELECT set_config('TimeZone', 'Asia/Kolkata', true), {instant} AS written"
 
     async def ask(unit: Database) -> str:
-        row = await unit.fetch_one(zoned, drawn[0])
+        row = await unit.fetch_one(zoned, LAST)
         assert row is not None
         return str(row["written"])
 
-    assert await database.transact(ask) == orjson.dumps(write_instant(drawn[0])).decode()  # type: ignore[arg-type]
+    assert await database.transact(ask) == orjson.dumps(write_instant(LAST)).decode()  # type: ignore[arg-type]
 
 
-@on_postgresql
 @pytest.mark.asyncio
 async def test_global_ids(database: Database) -> None:
-    drawing = random.Random(7)
+    drawing, write = random.Random(7), words(database)
     for kind in NodeKind:
         for value in (
             UUID(int=0),
@@ -75,27 +85,92 @@ async def test_global_ids(database: Database) -> None:
             *(UUID(int=drawing.getrandbits(128)) for _ in range(50)),
         ):
             expected = orjson.dumps(encode(kind, value)).decode()
-            assert await written(database, json_text.global_id(kind, "$1::uuid"), value) == expected
+            assert await written(database, write.global_id(kind, "$1::uuid"), value) == expected
 
 
-@on_postgresql
+@pytest.mark.asyncio
+async def test_many_global_ids_in_one_text(database: Database) -> None:
+    drawing, write = random.Random(7), words(database)
+    for number in range(1, 20):
+        expected, members = [], []
+        for kind in islice(cycle(NodeKind), number):
+            value = UUID(int=drawing.getrandbits(128))
+            # Beside a text that holds what SQLite marks an id with, and as digits would stand behind it.
+            text = f"\x01{kind:02x}{value}"
+            expected.append([encode(kind, value), text])
+            pair = write.global_id(kind, f"'{value}'::uuid"), write.text(f"'{text}'::text")
+            members.append(f"'[' || {pair[0]} || ',' || {pair[1]} || ']'")
+        listed = f"""'[' || {" || ',' || ".join(members)} || coalesce($1::text, '') || ']'"""
+        assert await written(database, listed, None) == orjson.dumps(expected).decode()
+
+
 @pytest.mark.asyncio
 async def test_objects_and_what_is_not_there(database: Database) -> None:
-    made = json_text.made([("a", json_text.text("$1::text")), ("b", json_text.boolean("true"))])
-    assert await written(database, made, "x") == '{"a":"x","b":true}'
+    write = words(database)
+    made = write.made([("a", write.instant("$1::timestamptz")), ("b", write.boolean("true"))])
+    assert await written(database, made, LAST) == f'{{"a":"{write_instant(LAST)}","b":true}}'
     assert await written(database, made, None) is None
-    assert await written(database, json_text.optional(made), None) == "null"
-    rows = "(VALUES (2, 'y'), (1, 'x')) v (place, name)"
-    listed = (
-        f"(SELECT {json_text.collected(json_text.word('name'), 'place')} FROM {rows} WHERE place < $1::int)"
+    assert await written(database, write.optional(made), None) == "null"
+    assert await written(database, write.boolean("$1::int = 1"), 2) == "false"
+    assert await written(database, write.boolean("$1::int = 1"), None) is None
+    assert await written(database, write.optional(write.text("$1::text")), None) == "null"
+    assert await written(database, f"coalesce($1::text, {write.made([])})", None) == "{}"
+
+
+@pytest.mark.asyncio
+async def test_objects_of_any_number_of_members(database: Database) -> None:
+    write = words(database)
+    for number in (1, 2, 3, 7, 64, 700):
+        pairs = [(f"k{place}", write.text("$1::text")) for place in range(number)]
+        expected = orjson.dumps({f"k{place}": "x" for place in range(number)}).decode()
+        assert await written(database, write.made(pairs), "x") == expected
+
+
+@pytest.mark.asyncio
+async def test_lists_in_an_order(database: Database) -> None:
+    write = words(database)
+    rows = "(SELECT 2 AS place, 'y' AS name UNION ALL SELECT 3, 'z' UNION ALL SELECT 1, 'x') v"
+    for order, expected in (("place", '["x","y"]'), ("place DESC", '["y","x"]')):
+        listed = write.collected(write.word("name"), f"{rows} WHERE place < $1::int", order)
+        assert await written(database, listed, 3) == expected
+        assert await written(database, listed, 0) == "[]"
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.asyncio
+async def test_pages(database: Database, *, backwards: bool) -> None:
+    write, way = words(database), "DESC" if backwards else "ASC"
+    rows = "SELECT 20 AS at, 'b' AS name UNION ALL SELECT 30, NULL UNION ALL SELECT 10, 'a' UNION ALL SELECT 15, 'ä'"
+    statement = (
+        f"SELECT CAST(at AS text) AS rank, {write.word('name')} AS {WRITTEN} FROM ({rows}) v "
+        f"WHERE at < $1::int ORDER BY at {way} LIMIT $2::int"
     )
-    assert await written(database, listed, 3) == '["x","y"]'
-    assert await written(database, listed, 0) == "[]"
-    empty = json_text.made([])
-    assert await database.fetch_one(f"SELECT {empty} AS written") == {"written": "{}"} or empty == "'{}'"
+
+    async def page(below: int, size: int) -> dict[str, object]:
+        text = write.page(statement, ["rank"], size, backwards=backwards)
+        row = dict(await database.fetch_one(text, below, size + 1) or {})
+        found = write.finished(row[WRITTEN])
+        return row | {WRITTEN: None if found is None else orjson.loads(found)}
+
+    def expected(
+        number: int, found: list[str] | None, first: str | None, last: str | None
+    ) -> dict[str, object]:
+        return {"number": number, WRITTEN: found, "first_rank": first, "last_rank": last}
+
+    # More than the page, just the page, less than the page, nothing.
+    if backwards:
+        assert await page(25, 2) == expected(3, ["ä", "b"], "15", "20")
+    else:
+        assert await page(25, 2) == expected(3, ["a", "ä"], "10", "15")
+    assert await page(25, 3) == expected(3, ["a", "ä", "b"], "10", "20")
+    assert await page(25, 9) == expected(3, ["a", "ä", "b"], "10", "20")
+    assert await page(1, 9) == expected(0, [], None, None)
+    # One that can't be written.
+    assert (await page(99, 9))[WRITTEN] is None
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a'", "1a", 'a"', "ä"])
 def test_keys_are_names(key: str) -> None:
-    with pytest.raises(ValueError, match="no name"):
-        json_text.made([(key, "'null'")])
+    for is_sqlite in (False, True):
+        with pytest.raises(ValueError, match="no name"):
+            words_of(is_sqlite=is_sqlite).made([("a", "'null'"), (key, "'null'")])

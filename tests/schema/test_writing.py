@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from models.json_text import WRITTEN
 from models.tables import Agency, Mailbox, ReadLevel, Role, User
 from resolvers import writing
 from resolvers.node_ids import NodeKind, encode
@@ -183,11 +184,10 @@ async def test_what_is_written_is_what_the_executor_answers(asking: Asking) -> N
         for _ in range(2):
             found, asked = await answer(asking, who, text, takes_json=True)
             assert found == expected, (seed, who.login, text)
-            is_written = [statement for statement in asked if f" AS {writing.WRITTEN}" in statement]
-            if asked:
-                assert bool(is_written) is not asking.database.is_sqlite, (seed, text)
+            is_written = [statement for statement in asked if f" AS {WRITTEN}" in statement]
+            assert is_written or not asked, (seed, text)
             written += len(is_written)
-    assert (written > 0) is not asking.database.is_sqlite
+    assert written > 0
 
 
 async def test_whatever_else_is_selected_is_answered_as_ever(asking: Asking) -> None:
@@ -199,7 +199,7 @@ async def test_whatever_else_is_selected_is_answered_as_ever(asking: Asking) -> 
         for _ in range(2):
             found, asked = await answer(asking, who, text, takes_json=True)
             assert found == expected, text
-            assert not any(f" AS {writing.WRITTEN}" in statement for statement in asked), text
+            assert not any(f" AS {WRITTEN}" in statement for statement in asked), text
 
 
 async def test_what_would_be_too_long_a_statement_is_answered_as_ever(
@@ -214,7 +214,7 @@ async def test_what_would_be_too_long_a_statement_is_answered_as_ever(
     known.compiled.clear()
     found, asked = await answer(asking, house.people[who], text, takes_json=True)
     assert found == expected
-    assert not any(f" AS {writing.WRITTEN}" in statement for statement in asked)
+    assert not any(f" AS {WRITTEN}" in statement for statement in asked)
 
 
 async def test_only_a_client_that_takes_json_gets_it(asking: Asking) -> None:
@@ -236,8 +236,8 @@ async def test_what_is_asked_for_seldom_is_not_written(
         text = f"query q{number} {{ activities(first: 1) {{ nodes {{ {key}: subject }} }} }}"
         body, asked = await answer(asking, house.people["boss"], text, takes_json=True)
         assert orjson.loads(body) == {"activities": {"nodes": [{key: ODD[-1]}]}}
-        written.append(any(f" AS {writing.WRITTEN}" in statement for statement in asked))
-    assert written == [False, False] + [not asking.database.is_sqlite] * 3
+        written.append(any(f" AS {WRITTEN}" in statement for statement in asked))
+    assert written == [False, False, True, True, True]
 
 
 async def test_users_assigned_to_a_mailbox_are_written_for_those_who_may_read_them(asking: Asking) -> None:
@@ -247,7 +247,7 @@ async def test_users_assigned_to_a_mailbox_are_written_for_those_who_may_read_th
     for name, who in house.people.items():
         await answer(asking, who, text, takes_json=True)
         body, asked = await answer(asking, who, text, takes_json=True)
-        assert len(asked) == (1 if not asking.database.is_sqlite else 2)
+        assert len(asked) == 1
         nodes = orjson.loads(body)["mailboxes"]["nodes"]
         found[name] = {
             each["address"].partition("@")[0]: each["assignedUsers"]

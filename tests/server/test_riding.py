@@ -75,9 +75,8 @@ async def change(who: User, **columns: object) -> None:
 
 @pytest.mark.usefixtures("desk")
 async def test_the_viewer_costs_no_statement_of_its_own(house: Doors) -> None:
-    # An empty page is a row that tells who asks where PostgreSQL writes it, and no row else.
-    is_written = compiled.enabled and not house.runtime.database.is_sqlite
-    alone = {NOTHING} if is_written else {EMPTY, NOTHING}
+    # An empty page is a row that tells who asks where the database writes it, and no row else.
+    alone = {NOTHING} if compiled.enabled else {EMPTY, NOTHING}
     of_empty = 2 if EMPTY in alone else 1
     for text, statements in (
         (WHO, 1),
