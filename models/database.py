@@ -74,6 +74,8 @@ log = logging.getLogger("postfach.database")
 
 SQLITE_BUSY_MILLISECONDS = 50
 """How long one statement waits for another process; a transaction asks again and again (`sqlite_engine.BUSY_SECONDS`)."""
+SQLITE_SYNCHRONOUS = "FULL"
+"""What is committed is on the disk."""
 POOL_SIZE = 16
 RETRIES = 5
 MIGRATION_LOCK = 0x706F7374
@@ -156,7 +158,7 @@ class DatabaseUrl:
                 "credentials": {
                     "file_path": self.path,
                     "journal_mode": "WAL",
-                    "synchronous": "FULL",
+                    "synchronous": SQLITE_SYNCHRONOUS,
                     "foreign_keys": "ON",
                     # Else REPLACE would delete rows without asking the triggers that refuse it.
                     "recursive_triggers": "ON",

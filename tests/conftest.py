@@ -37,6 +37,16 @@ def _written_at_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def synchronous() -> Iterator[str]:
+    """Have SQLite in this process wait for no disk, as PostgreSQL (`peers.QUICK`); what it has to be elsewhere."""
+    from models import database  # noqa: PLC0415 (as above)
+
+    product = database.SQLITE_SYNCHRONOUS
+    with mock.patch.object(database, "SQLITE_SYNCHRONOUS", "OFF"):
+        yield product
+
+
 @pytest.fixture
 def left_behind() -> Iterator[None]:
     """Let what GraphQL's own executor forgets be forgotten within the test, where its warnings are filtered."""

@@ -24,6 +24,7 @@ from typing import NoReturn
 import pytest
 
 from tests import evidence
+from tests.psql import Psql
 
 GUARD = Path(__file__).with_name("guard.py")
 START_SECONDS = 60
@@ -96,6 +97,7 @@ def free_port() -> int:
 # The superuser alone may leave triggers out, those too that refuse what this does. TRUNCATE makes new files for every table and
 # index: deleting a few rows takes a quarter of the time.
 EMPTYING = """
+    SET client_min_messages = warning;
     SET session_replication_role = replica;
     DO $$ DECLARE each text; deleted bigint; BEGIN
         PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
@@ -143,6 +145,7 @@ class PostgreSQL:
         self.user = "postfach"
         self._password = evidence.secret(secrets.token_urlsafe(18), "PostgreSQL's password")
         self._names = 0
+        self._staying: dict[str, Psql] = {}
         try:
             self._initialise()
         except BaseException:
@@ -169,11 +172,32 @@ class PostgreSQL:
         return f"postgresql://{self.user}:{self._password}@127.0.0.1:{self.port}/{name}"
 
     def emptied(self, url: str) -> str:
-        """Keeps the audit, throws out whoever is connected, removes every row; returns the shape of what is left."""
-        written = self.run_sql(f"{evidence.AUDIT};{EMPTYING}{SHAPE}", database_name(url))
+        """Keeps the audit, throws out whoever is connected, removes every row; returns the shape of what is left.
+
+        Who asks stays connected, for the next time, until `leave`.
+        """
+        statements = f"{evidence.AUDIT};{EMPTYING}{SHAPE}"
+        try:
+            written = self._staying_at(url).run(statements)
+        except RuntimeError:
+            # A test may have thrown out everybody.
+            self.leave(url)
+            written = self._staying_at(url).run(statements)
         audit, _, shape = written.rpartition("\n")
         evidence.keep(audit, "the audit")
         return shape
+
+    def _staying_at(self, url: str) -> Psql:
+        name = database_name(url)
+        if name not in self._staying:
+            self._staying[name] = Psql(self._psql(name), self._psql_environment)
+        return self._staying[name]
+
+    def leave(self, url: str) -> None:
+        """Disconnects from a database: nobody of the suite's own is there any more."""
+        staying = self._staying.pop(database_name(url), None)
+        if staying is not None:
+            staying.end()
 
     def keep_audit(self, url: str) -> None:
         """Keeps the audit of a database that goes, if it came to have one."""
@@ -187,26 +211,33 @@ class PostgreSQL:
 
     def drop_database(self, url: str) -> None:
         """Removes a database of `fresh_database`, whoever is still connected."""
+        self.leave(url)
         self.run_sql(f"DROP DATABASE IF EXISTS {database_name(url)} WITH (FORCE)")
 
     def run_sql(self, statement: str, database: str = "postgres") -> str:
         """Runs a statement as the superuser and returns its rows: columns by `|`, rows by line."""
         done = subprocess.run(
-            [
-                str(self._programs / "psql"),
-                *("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"),
-                *(f"--host={self._folder}", f"--port={self.port}", f"--username={self._account}"),
-                f"--dbname={database}",
-                f"--command={statement}",
-            ],
+            [*self._psql(database), f"--command={statement}"],
             capture_output=True,
             text=True,
             check=False,
-            env={"PATH": os.environ["PATH"], "PGPASSWORD": self._password},
+            env=self._psql_environment,
         )
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()
+
+    def _psql(self, database: str) -> list[str]:
+        return [
+            str(self._programs / "psql"),
+            *("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"),
+            *(f"--host={self._folder}", f"--port={self.port}", f"--username={self._account}"),
+            f"--dbname={database}",
+        ]
+
+    @property
+    def _psql_environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "PGPASSWORD": self._password}
 
     def crash(self) -> None:
         """Ends the cluster as a crash does, and returns when nobody is answered any more."""
@@ -226,6 +257,9 @@ class PostgreSQL:
 
     def stop(self) -> None:
         """Ends the cluster and removes its folder. More than once is allowed."""
+        for staying in self._staying.values():
+            staying.end()
+        self._staying.clear()
         if self._guard.stdin and not self._guard.stdin.closed:
             self._guard.stdin.close()
         self._guard.wait(30)

@@ -62,6 +62,33 @@ async def test_a_fresh_database_is_empty_and_its_owner_is_no_superuser() -> None
     assert not {peers.database_name(url), peers.database_name(copy)} & set(names)
 
 
+def test_a_database_is_emptied_again_and_again_whoever_was_thrown_out() -> None:
+    cluster = peers.postgresql()
+    url = cluster.fresh_database()
+    name = peers.database_name(url)
+    cluster.run_sql(
+        "CREATE TABLE audit_events (details text); CREATE TABLE tortoise_migrations (name text);"
+        "INSERT INTO tortoise_migrations VALUES ('first')",
+        name,
+    )
+    everybody = f"SELECT pid FROM pg_stat_activity WHERE datname = '{name}'"
+    shape = cluster.shape(url)
+    for row in ("plain", "of\nseveral lines", "ü|$$';"):
+        cluster.run_sql("INSERT INTO audit_events VALUES ('" + row.replace("'", "''") + "')", name)
+        assert cluster.emptied(url) == shape
+        assert cluster.run_sql("SELECT count(*) FROM audit_events", name) == "0"
+    staying = cluster.run_sql(everybody)
+    cluster.emptied(url)
+    assert cluster.run_sql(everybody) == staying
+    cluster.run_sql(f"SELECT pg_terminate_backend({staying}, 10000)")
+    assert cluster.emptied(url) == shape
+    assert cluster.run_sql(everybody) not in {staying, ""}
+    # Nobody may be there for this.
+    cluster.leave(url)
+    cluster.run_sql(f"ALTER DATABASE {name} RENAME TO {name}_left")
+    cluster.drop_database(f"{url}_left")
+
+
 def test_a_killed_suite_leaves_no_database_behind() -> None:
     peers.require("postgresql")
     script = """

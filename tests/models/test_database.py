@@ -2,14 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from tortoise.exceptions import OperationalError
 
+from models import database as database_module
 from models.database import Database, DatabaseUrl, DatabaseUrlError, Unit, translate
 from models.fields import instant_to_text
 from tests import storage
+
+FULL = 2
+"""As SQLite counts: every commit waits for the disk."""
 
 
 def test_a_statement_is_turned_into_sqlite_s_words() -> None:
@@ -52,6 +57,16 @@ def test_an_address_never_shows_its_password() -> None:
     url = DatabaseUrl.parse("postgresql://user:s3cret%21@db.example:5433/mail")
     assert (url.password, url.port) == ("s3cret!", 5433)
     assert "s3cret" not in f"{url} {url!r}"
+
+
+@pytest.mark.asyncio
+async def test_what_sqlite_has_committed_is_on_the_disk(
+    tmp_path: Path, synchronous: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "SQLITE_SYNCHRONOUS", synchronous)
+    async with storage.opened(f"sqlite:///{tmp_path / 'x.sqlite3'}") as opened:
+        (row,) = await opened.fetch("PRAGMA synchronous")
+    assert row["synchronous"] == FULL
 
 
 @pytest.mark.asyncio

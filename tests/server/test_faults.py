@@ -250,6 +250,7 @@ async def on_a_small_disk(template: Template, folder: Path) -> AsyncIterator[tup
             if each.stat().st_mode & 0o005 != 0o005:
                 each.chmod(each.stat().st_mode | 0o011)
         cluster.run_sql(f"CREATE TABLESPACE {name} LOCATION '{place}'")
+        cluster.leave(url)
         cluster.run_sql(f"ALTER DATABASE {name} SET TABLESPACE {name}")
         try:
             yield disk, url
