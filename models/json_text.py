@@ -9,14 +9,32 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from binascii import b2a_base64, unhexlify
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    Row = Mapping[str, Any]
 
 _KEY = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 WRITTEN = "written"
 """The column of a row that holds an object's JSON."""
+Json: TypeAlias = "str | bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The objects of a page in one list, the keys of its first and its last one, and whether there are more.
+
+    The list is None when an object is.
+    """
+
+    written: Json | None
+    ends: Sequence[Row]
+    more: bool
 
 
 class JsonText(ABC):
@@ -75,15 +93,18 @@ class JsonText(ABC):
 
     @abstractmethod
     def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
-        """Return the statement of one row for a page: its objects in one list, and where it begins and ends.
+        """Return the statement of the one row that holds a page: its objects in one list, and where it begins and ends.
 
         `statement` gives the rows of the page in the order in which they are read, with one row more where there is more, and
-        each with its object and these keys. The row has their `number`, that of the one more as well, and each key of the first
-        and the last object of the page under `first_` and `last_`. The list is null when an object is.
+        each with its object and these keys.
         """
 
+    @abstractmethod
+    def read_page(self, row: Row, keys: Sequence[str], size: int, *, backwards: bool) -> Page:
+        """Return the page in a row of the statement that `page` returns of the same."""
+
     @staticmethod
-    def finished(written: str | bytes | None) -> str | bytes | None:
+    def finished(written: Json | None) -> Json | None:
         """Return what the database wrote, as JSON."""
         return written
 
@@ -129,15 +150,21 @@ class _PostgresText(JsonText):
             + f"FROM (SELECT p.*, row_number() OVER () AS place FROM ({statement}) p) q"
         )
 
+    def read_page(self, row: Row, keys: Sequence[str], size: int, *, backwards: bool) -> Page:  # noqa: ARG002
+        number = row["number"]
+        ends = [{key: row[f"{end}_{key}"] for key in keys} for end in ("first", "last")] if number else []
+        return Page(row[WRITTEN], ends, more=number > size)
+
 
 class _SqliteText(JsonText):
     """SQLite's words. It has none for a global id: it writes its digits behind a mark, and they are to be `finished`.
 
-    The mark is a control character, which JSON never holds: in every text it is escaped. Aggregates take rows in the order of a
-    subquery, since releases before 3.44 know no order of their own.
+    The mark is a control character, and so is what stands between the objects of a page. JSON never holds one: in every text
+    it is escaped. Aggregates take rows in the order of a subquery, since releases before 3.44 know no order of their own.
     """
 
     MARK: ClassVar = b"\x01"
+    NEXT: ClassVar = b"\x1e"
     DIGITS: ClassVar = 2 + 36
     """Hexadecimal ones of the kind, and of the UUID with its hyphens."""
     LENGTH: ClassVar = 23
@@ -181,25 +208,33 @@ class _SqliteText(JsonText):
             f"FROM (SELECT {value} AS one FROM {source} ORDER BY {order}) g)"
         )
 
-    def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
-        within = f"FILTER (WHERE q.place <= {size})"
-        everything = f"'[' || coalesce(group_concat(q.{WRITTEN}, ',') {within}, '') || ']'"
-        near, far = ("last", "first") if backwards else ("first", "last")
-        # The least and the greatest place with what stands there.
-        there = "printf('%04d', q.place) || q."
-        ends = "".join(
-            f", substr(min({there}{key}), 5) AS {near}_{key}, substr(max({there}{key}) {within}, 5) AS {far}_{key}"
-            for key in keys
+    def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:  # noqa: ARG002
+        # All rows as they come, in texts: to number them would cost as much as to find them.
+        found = f"CASE WHEN count(q.{WRITTEN}) = count(*) THEN CAST(group_concat(q.{WRITTEN}, char({self.NEXT[0]})) AS BLOB) END"
+        lists = "".join(f", json_group_array(q.{key}) AS {key}_all" for key in keys)
+        return f"SELECT count(*) AS number, {found} AS {WRITTEN}{lists} FROM ({statement}) q"
+
+    def read_page(self, row: Row, keys: Sequence[str], size: int, *, backwards: bool) -> Page:
+        number, written = row["number"], row[WRITTEN]
+        if not number:
+            return Page(b"[]", [], more=False)
+        more = number > size
+        found = {key: orjson.loads(row[f"{key}_all"]) for key in keys}
+        places = (0, min(number, size) - 1)
+        ends = [
+            {key: found[key][place] for key in keys} for place in (reversed(places) if backwards else places)
+        ]
+        if written is None:
+            return Page(None, ends, more=more)
+        if more:
+            written = written.rpartition(self.NEXT)[0]
+        listed = (
+            b",".join(reversed(written.split(self.NEXT))) if backwards else written.replace(self.NEXT, b",")
         )
-        order = " ORDER BY place DESC" if backwards else ""
-        return (
-            f"SELECT count(*) AS number, CASE WHEN count(q.{WRITTEN}) = count(*) "
-            f"THEN CAST({everything} AS BLOB) END AS {WRITTEN}{ends} "
-            f"FROM (SELECT p.*, row_number() OVER () AS place FROM ({statement}) p{order}) q"
-        )
+        return Page(self.finished(b"[%b]" % listed), ends, more=more)
 
     @classmethod
-    def finished(cls, written: str | bytes | None) -> bytes | None:
+    def finished(cls, written: Json | None) -> bytes | None:
         """Return what was written with its global ids."""
         if written is None:
             return None

@@ -17,7 +17,6 @@ from resolvers.errors import InvalidInputError, NotFoundError
 from resolvers.node_ids import NodeKind
 from resolvers.paging import Arguments, Kind, Listing
 from resolvers.records import maker
-from resolvers.writing import ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -289,10 +288,9 @@ class Entries(paging.Connection[Entry]):
                     self._narrowed,
                     stretch,
                     columns,
-                    partial(writer.page, keys=_PLACE, size=window.size, backwards=window.backwards),
+                    partial(writer.write.page, keys=_PLACE, size=window.size, backwards=window.backwards),
                 )
-                whole = writer.read_all(row)
-                return {None: paging.Slice(ends(row, _PLACE), row["number"] > window.size, whole)}
+                return {None: paging.Slice.written(writer, row, _PLACE, window)}
             found = await visibility.entries(
                 self._request.database,
                 reader,

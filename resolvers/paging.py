@@ -22,7 +22,6 @@ from models.fields import instant_to_text
 from resolvers import batches
 from resolvers.errors import InvalidInputError
 from resolvers.text import is_clean
-from resolvers.writing import ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -300,6 +299,13 @@ class Slice:
     whole: Any = None
     """The list of all items where the database wrote it as one; then `rows` has no more than the page's ends."""
 
+    @classmethod
+    def written(cls, writer: Writer, row: Row, keys: Sequence[str], window: Window) -> Slice:
+        """Return what the database wrote in one row; `keys` are those of the order."""
+        page = writer.write.read_page(row, keys, window.size, backwards=window.backwards)
+        whole = None if writer.read_all is None else writer.read_all(page.written)
+        return cls(list(page.ends), page.more, whole)
+
 
 class Connection(Generic[T]):
     """One list as a field answers it.
@@ -432,9 +438,9 @@ class Connection(Generic[T]):
         if writer is not None and writer.read_all is not None and self._listing.parent is None:
             keys = self._listing.key_names
             statement = self._listing.page(window, values)
-            text = writer.page(statement, keys, window.size, backwards=window.backwards)
+            text = writer.write.page(statement, keys, window.size, backwards=window.backwards)
             (row,) = await self._fetch(text, values)
-            return {None: Slice(ends(row, keys), row["number"] > window.size, writer.read_all(row))}
+            return {None: Slice.written(writer, row, keys, window)}
         found: dict[UUID | None, Slice] = {}
         for row in await self._fetch(self._listing.page(self.window, values), values):
             page = found.setdefault(row.get("parent_id"), Slice())

@@ -16,7 +16,9 @@ from models.json_text import WRITTEN, JsonText
 from resolvers.node_ids import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
+    from models.json_text import Json
 
 SELDOM, REMEMBERED = 2, 1_000
 """How often objects are not written before they are, and of how many expressions that is remembered.
@@ -32,24 +34,13 @@ class Writer:
     write: JsonText
     expression: str
     read: Callable[[Mapping[str, Any]], Any]
-    read_all: Callable[[Mapping[str, Any]], Any] | None = None
-    """What makes the whole list of objects of the only row that it comes in; None where each object is wanted by itself."""
+    read_all: Callable[[Json | None], Any] | None = None
+    """What makes the list of all objects of a page; None where each object is wanted by itself."""
 
     @property
     def column(self) -> str:
         """What is selected."""
         return f"{self.expression} AS {WRITTEN}"
-
-    def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
-        """Return the statement of a page in one row (`JsonText.page`)."""
-        return self.write.page(statement, keys, size, backwards=backwards)
-
-
-def ends(row: Mapping[str, Any], keys: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return what a page's first and last row would hold of the keys; nothing of an empty page."""
-    if not row["number"]:
-        return []
-    return [{key: row[f"{end}_{key}"] for key in keys} for end in ("first", "last")]
 
 
 _asked: OrderedDict[str, int] = OrderedDict()

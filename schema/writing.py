@@ -93,7 +93,7 @@ def _made(fields: Fields, shape: Objects, make: Make, *, is_whole: bool) -> Writ
         fields.write,
         expression,
         lambda row: Written(shape, finished(row[WRITTEN])),
-        (lambda row: WrittenList(shape, finished(row[WRITTEN]))) if is_whole else None,
+        (lambda written: WrittenList(shape, written)) if is_whole else None,
     )
 
 

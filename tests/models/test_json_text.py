@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from models.database import Database
-from models.json_text import WRITTEN, JsonText, words_of
+from models.json_text import WRITTEN, JsonText, Page, words_of
 from resolvers.node_ids import NodeKind, encode
 from schema.scalars import write_instant
 
@@ -146,27 +146,28 @@ async def test_pages(database: Database, *, backwards: bool) -> None:
         f"WHERE at < $1::int ORDER BY at {way} LIMIT $2::int"
     )
 
-    async def page(below: int, size: int) -> dict[str, object]:
+    async def page(below: int, size: int) -> Page:
         text = write.page(statement, ["rank"], size, backwards=backwards)
-        row = dict(await database.fetch_one(text, below, size + 1) or {})
-        found = write.finished(row[WRITTEN])
-        return row | {WRITTEN: None if found is None else orjson.loads(found)}
-
-    def expected(
-        number: int, found: list[str] | None, first: str | None, last: str | None
-    ) -> dict[str, object]:
-        return {"number": number, WRITTEN: found, "first_rank": first, "last_rank": last}
+        row = await database.fetch_one(text, below, size + 1)
+        assert row is not None
+        return write.read_page(row, ["rank"], size, backwards=backwards)
 
     # More than the page, just the page, less than the page, nothing.
     if backwards:
-        assert await page(25, 2) == expected(3, ["ä", "b"], "15", "20")
+        assert read(await page(25, 2)) == (["ä", "b"], ["15", "20"], True)
     else:
-        assert await page(25, 2) == expected(3, ["a", "ä"], "10", "15")
-    assert await page(25, 3) == expected(3, ["a", "ä", "b"], "10", "20")
-    assert await page(25, 9) == expected(3, ["a", "ä", "b"], "10", "20")
-    assert await page(1, 9) == expected(0, [], None, None)
+        assert read(await page(25, 2)) == (["a", "ä"], ["10", "15"], True)
+    assert read(await page(25, 3)) == (["a", "ä", "b"], ["10", "20"], False)
+    assert read(await page(25, 9)) == (["a", "ä", "b"], ["10", "20"], False)
+    assert read(await page(12, 9)) == (["a"], ["10", "10"], False)
+    assert read(await page(1, 9)) == ([], [], False)
     # One that can't be written.
-    assert (await page(99, 9))[WRITTEN] is None
+    assert read(await page(99, 9)) == (None, ["10", "30"], False)
+
+
+def read(page: Page) -> tuple[object, list[object], bool]:
+    found = None if page.written is None else orjson.loads(page.written)
+    return found, [each["rank"] for each in page.ends], page.more
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a'", "1a", 'a"', "ä"])

@@ -164,10 +164,12 @@ def operation(drawing: random.Random, house: House) -> str:
 
 async def answer(asking: Asking, who: User, text: str, *, takes_json: bool) -> tuple[bytes, list[str]]:
     """The answer, and the statements that it took."""
-    request = await asking.request(who)
+    request, before = await asking.request(who), dict(compiled.counts)
     with statements(asking.database) as asked:
         result = await schema.execute(text, {}, Context(request, takes_json=takes_json))
     assert result.errors is None, (text, result.errors)
+    # Nothing went wrong that GraphQL's own executor had to make good.
+    assert compiled.counts == before | {"compiled": before["compiled"] + compiled.enabled}, text
     return orjson.dumps(result.data), list(asked)
 
 
