@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 _KEY = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
+_BETWEEN_LITERALS = "' || '"
 WRITTEN = "written"
 """The column of a row that holds an object's JSON."""
 Json: TypeAlias = "str | bytes"
@@ -88,8 +89,11 @@ class JsonText(ABC):
         return f"({' || '.join(pieces)})"
 
     @abstractmethod
-    def collected(self, value: str, source: str, order: str) -> str:
-        """Return a list of what an expression is of each row of a source, in an order; of nothing an empty one."""
+    def collected(self, value: str, source: str, order: str, *, is_sorted: bool = False) -> str:
+        """Return a list of what an expression is of each row of a source, in an order; of nothing an empty one.
+
+        `is_sorted`: the source is a subquery that gives its rows in this order already.
+        """
 
     @abstractmethod
     def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
@@ -124,16 +128,22 @@ class _PostgresText(JsonText):
         return self.word(f"replace({written}, '.000000', '')")
 
     def global_id(self, kind: int, column: str) -> str:
+        # Two replacements, that mostly find nothing, take a third of the time of `translate`, which looks at each character.
         encoded = f"encode('\\x{kind:02x}'::bytea || uuid_send({column}), 'base64')"
-        return self.word(f"left(translate({encoded}, '+/', '-_'), 23)")
+        return self.word(f"left(replace(replace({encoded}, '+', '-'), '/', '_'), 23)")
+
+    @staticmethod
+    def _joined(pieces: Sequence[str]) -> str:
+        """Join them, literals that meet as one: PostgreSQL would join them anew for each row."""
+        return f"({' || '.join(pieces).replace(_BETWEEN_LITERALS, '')})"
 
     def lines(self, column: str) -> str:
         return f"to_json(string_to_array({column}, E'\\n'))::text"
 
-    def collected(self, value: str, source: str, order: str) -> str:
-        return (
-            f"(SELECT coalesce('[' || string_agg({value}, ',' ORDER BY {order}) || ']', '[]') FROM {source})"
-        )
+    def collected(self, value: str, source: str, order: str, *, is_sorted: bool = False) -> str:
+        # An aggregate takes its rows as they come. To sort even one costs more than to write it.
+        sorted_by = "" if is_sorted else f" ORDER BY {order}"
+        return f"(SELECT coalesce('[' || string_agg({value}, ','{sorted_by}) || ']', '[]') FROM {source})"
 
     def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
         order = "q.place DESC" if backwards else "q.place"
@@ -202,7 +212,7 @@ class _SqliteText(JsonText):
             ]
         return pieces[0]
 
-    def collected(self, value: str, source: str, order: str) -> str:
+    def collected(self, value: str, source: str, order: str, *, is_sorted: bool = False) -> str:  # noqa: ARG002
         return (
             f"(SELECT coalesce('[' || group_concat(g.one, ',') || ']', '[]') "
             f"FROM (SELECT {value} AS one FROM {source} ORDER BY {order}) g)"

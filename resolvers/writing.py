@@ -73,13 +73,17 @@ class Fields:
     def assigned_users(self, one: str, size: int, *, administers: bool) -> str:
         """Return the page of the users assigned to a mailbox `o` now, each written by an expression of user `p`.
 
-        `null` for whoever may not read them (`mailboxes.reads_assigned_users`): `$1` is the viewer, `$2` the agency of both.
+        `null` for whoever may not read them (`mailboxes.reads_assigned_users`): `$1` is the viewer; an
+        assignment is of its mailbox's agency.
         """
+        columns = (
+            "u.id, u.login, u.first_name, u.last_name, u.fold_name, u.email_name, u.language, u.role, u.state"
+        )
         page = (
-            "(SELECT u.* FROM assignments s JOIN users u ON u.id = s.user_id WHERE s.mailbox_id = o.id AND s.agency_id = $2 "
+            f"(SELECT {columns} FROM assignments s JOIN users u ON u.id = s.user_id WHERE s.mailbox_id = o.id "
             f"AND s.until IS NULL ORDER BY u.fold_name, u.login LIMIT {size}) p"
         )
-        found = self.write.collected(one, page, "p.fold_name, p.login")
+        found = self.write.collected(one, page, "p.fold_name, p.login", is_sorted=True)
         if administers:
             return found
         own = "SELECT 1 FROM assignments own WHERE own.mailbox_id = o.id AND own.user_id = $1 AND own.until IS NULL"

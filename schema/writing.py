@@ -43,7 +43,7 @@ def entry_writer(info: Info) -> Writer | None:
 
 def entries_writer(info: Info) -> Writer | None:
     """Return how the entries of a connection are written; None where they can't be, or are selected more than once."""
-    return _page_writer(info, _entry)
+    return _page_writer(info, _entry_of_many)
 
 
 def mailboxes_writer(info: Info) -> Writer | None:
@@ -98,12 +98,16 @@ def _made(fields: Fields, shape: Objects, make: Make, *, is_whole: bool) -> Writ
 
 
 def _entry(fields: Fields, shape: Objects) -> str:
-    return _object(fields, shape, fields.entry, {"bookings": _bookings})
+    return _object(fields, shape, fields.entry, {"bookings": partial(_bookings, of_many=False)})
 
 
-def _bookings(fields: Fields, shape: Objects) -> str:
+def _entry_of_many(fields: Fields, shape: Objects) -> str:
+    return _object(fields, shape, fields.entry, {"bookings": partial(_bookings, of_many=True)})
+
+
+def _bookings(fields: Fields, shape: Objects, *, of_many: bool) -> str:
     one = _object(fields, shape, fields.booking, {"mailbox": _mailbox, "user": _booking_user})
-    return visibility.written_bookings(fields.write, one)
+    return visibility.written_bookings(fields.write, one, of_many=of_many)
 
 
 def _booking_user(fields: Fields, shape: Objects) -> str:

@@ -23,16 +23,21 @@ the bookings later leaves out those that came since, because the reader may not 
 BOOKING_COLUMNS = "b.mailbox_id, b.part, b.decisive_at, b.user_id, b.position"
 
 
-def written_bookings(write: JsonText, one: str) -> str:
+def written_bookings(write: JsonText, one: str, *, of_many: bool) -> str:
     """Return the bookings of a visible entry `a` as JSON, each by an expression of booking `b`, mailbox `o` and user `p`.
 
-    In the statement that found the entry visible: they are of the same instant.
+    In the statement that found the entry visible: they are of the same instant. `of_many`: such a statement finds a page of
+    entries. Most have one booking, and to collect and sort that one takes longer than to write it.
     """
     source = (
         "bookings b JOIN mailboxes o ON o.id = b.mailbox_id LEFT JOIN users p ON p.id = b.user_id "
         "WHERE b.mail_id = a.mail_id"
     )
-    return write.collected(one, source, "b.decisive_at, o.address")
+    several = write.collected(one, source, "b.decisive_at, o.address")
+    if not of_many:
+        return several
+    single = f"(SELECT '[' || {one} || ']' FROM {source} AND b.mailbox_id = a.mailbox_id)"
+    return f"CASE WHEN a.mailbox_id IS NULL THEN {several} ELSE {single} END"
 
 
 @dataclass(frozen=True, slots=True)
