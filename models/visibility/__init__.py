@@ -32,7 +32,6 @@ from models.visibility.asking import (
     visible,
     visible_of_mail,
 )
-from models.visibility.lists import END, START, Filter, Position, Stretch
 from models.visibility.rule import (
     BOOKING_COLUMNS,
     ENTRY_COLUMNS,
@@ -41,6 +40,7 @@ from models.visibility.rule import (
     shown_to_booker,
     written_bookings,
 )
+from models.visibility.stretches import END, START, Filter, Position, Stretch
 
 __all__ = [
     "BOOKING_COLUMNS",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from models.kept_texts import KeptTexts, Slot
 from models.lateral import Parameters, each_with
 from models.visibility import rule
-from models.visibility.lists import Filter, Listing, Position, Stretch
+from models.visibility.lists import Listing
 from models.visibility.rule import BOOKING_COLUMNS, ENTRY_COLUMNS, ORDER_OF_MAIL, Reader
+from models.visibility.stretches import Filter, Position, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -201,13 +202,17 @@ def _text_of_entries(
     asked: _Asked, columns: str, beside: Beside | None = None, *, of_each: bool = False
 ) -> tuple[str, list[Any]]:
     """Return the statement of `entries` and its parameters."""
-    way = "ASC" if asked.stretch.oldest_first else "DESC"
     parameters = asked.parameters()
-    page = _pages(asked.listing(parameters, of_each=of_each))
+    listing = asked.listing(parameters, of_each=of_each)
     others, joins, order = _read_beside(beside)
+    if of_each or listing.is_sqlite:
+        source = f"({_pages(listing)}) y JOIN activities a ON a.id = y.id"
+        columns = f"y.parent_id, {columns}"
+    else:
+        source = f"({listing.entries(f'a.mail_id, {columns}{others}')}) a"
     text = (
-        f"SELECT y.parent_id, {columns}{others} FROM ({page}) y JOIN activities a ON a.id = y.id "
-        f"JOIN mails m ON m.id = a.mail_id{joins} ORDER BY a.occurred_at {way}, a.id {way}{order}"
+        f"SELECT {columns}{others} FROM {source} JOIN mails m ON m.id = a.mail_id{joins} "
+        f"ORDER BY {listing.order('a')}{order}"
     )
     return text, parameters.values
 

@@ -3,93 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from models.clock import MICROSECOND
 from models.kept_texts import Slot
 from models.lateral import Parameters, contains, each_with
-from models.tables import ActivityKind, MailDirection, ReadLevel
+from models.tables import ReadLevel
 from models.visibility import rule
+from models.visibility.stretches import FOREVER, LOWEST_ID
 
 if TYPE_CHECKING:
+    from models.tables import ActivityKind
     from models.visibility.rule import Reader
+    from models.visibility.stretches import Filter, Position, Stretch
 
-LOWEST_ID = UUID(int=0)
-HIGHEST_ID = UUID(int=2**128 - 1)
-FIRST = datetime(1, 1, 2, tzinfo=UTC)
-FOREVER = datetime(9999, 12, 30, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list is narrowed to, besides the rule. `words` are folded (`models.folding.words`)."""
-
-    kind: ActivityKind | None = None
-    direction: MailDirection | None = None
-    mailbox_id: UUID | None = None
-    contact_reference: str | None = None
-    property_reference: str | None = None
-    occurred_from: datetime | None = None
-    occurred_until: datetime | None = None
-    words: tuple[str, ...] = ()
-
-    @property
-    def kinds(self) -> tuple[ActivityKind, ...]:
-        """Return the kinds that the list may hold."""
-        return tuple(ActivityKind) if self.kind is None else (self.kind,)
-
-    @property
-    def is_selective(self) -> bool:
-        """Say whether something other than mailbox and time finds the few rows that matter."""
-        return bool(self.words) or self.contact_reference is not None or self.property_reference is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the order of entries, good whether there is an entry or not."""
-
-    occurred_at: datetime
-    id: UUID
-
-    def successor(self) -> Position:
-        """Return the next place that comes after this one in time; the last place of all has none and stays."""
-        if self.occurred_at >= FOREVER:
-            return self
-        if self.id == HIGHEST_ID:
-            return Position(self.occurred_at + MICROSECOND, LOWEST_ID)
-        return Position(self.occurred_at, UUID(int=self.id.int + 1))
-
-
-START = Position(FIRST, LOWEST_ID)
-END = Position(FOREVER, LOWEST_ID)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """The part of a list that a page is cut from.
-
-    From `lower` up to but not including `upper`, newest first or oldest first.
-    """
-
-    lower: Position = START
-    upper: Position = END
-    oldest_first: bool = False
-    limit: int | None = None
-
-    def within(self, narrowed: Filter) -> Stretch:
-        """Return the part of it in which the filter's instants lie."""
-        lower, upper = self.lower, self.upper
-        if narrowed.occurred_from is not None:
-            lower = max(lower, Position(narrowed.occurred_from, LOWEST_ID), key=_place)
-        if narrowed.occurred_until is not None:
-            upper = min(upper, Position(narrowed.occurred_until, LOWEST_ID), key=_place)
-        return Stretch(lower, upper, self.oldest_first, self.limit)
-
-
-def _place(position: Position) -> tuple[datetime, UUID]:
-    return position.occurred_at, position.id
+PLACE = "a.occurred_at, a.id"
+"""Where entry `a` stands in a list."""
+_BESIDE_PLACE = (
+    "mail_id",
+    "mailbox_id",
+    "agency_id",
+    "kind",
+    "direction",
+    "guarded",
+    "contact_reference",
+    "property_reference",
+)
+"""What else may be read of one."""
 
 
 @dataclass(slots=True)
@@ -267,21 +206,21 @@ class Listing:
             f"AND {self._between('w.occurred_at', 'w.activity_id')}{self._cut('w.occurred_at', 'w.activity_id')}"
         )
 
-    def _every_open(self, kind: ActivityKind) -> list[str]:
-        """Return every entry of a kind that is not guarded."""
-        open_ = f"NOT a.guarded AND a.kind = '{kind}'"
-        ends = f" AND {self._between('a.occurred_at', 'a.id')}{self._cut('a.occurred_at', 'a.id')}"
-        scan = "SELECT a.occurred_at, a.id FROM activities a WHERE"
-        mailboxes = self._mailboxes()
-        if not mailboxes:
-            return [f"{scan} a.agency_id = {self.agency} AND {open_}{self._narrow()}{ends}"]
-        single = "".join(f" AND a.mailbox_id = {mailbox}" for mailbox in mailboxes)
-        several = (
-            f"SELECT w.occurred_at, w.activity_id AS id FROM activity_mailboxes w WHERE w.mailbox_id = {mailboxes[0]} "
+    def _open_in_order(self, kind: ActivityKind, columns: str) -> str:
+        """Return `columns` of every entry of a kind that is not guarded, at a mailbox only those with one booking."""
+        single = "".join(f" AND a.mailbox_id = {mailbox}" for mailbox in self._mailboxes())
+        return (
+            f"SELECT {columns} FROM activities a WHERE a.agency_id = {self.agency} AND NOT a.guarded AND a.kind = '{kind}'"
+            f"{single}{self._narrow()} AND {self._between('a.occurred_at', 'a.id')}{self._cut('a.occurred_at', 'a.id')}"
+        )
+
+    def _open_with_several(self, kind: ActivityKind, mailbox: str) -> str:
+        """Return the entries of a kind with several bookings, one at a mailbox, that are not guarded."""
+        return (
+            f"SELECT w.occurred_at, w.activity_id AS id FROM activity_mailboxes w WHERE w.mailbox_id = {mailbox} "
             f"AND w.guarded = false AND w.kind = '{kind}'{self._narrow_several('w')} "
             f"AND {self._between('w.occurred_at', 'w.activity_id')}{self._cut('w.occurred_at', 'w.activity_id')}"
         )
-        return [f"{scan} a.agency_id = {self.agency} AND {open_}{single}{self._narrow()}{ends}", several]
 
     def _group_stored(self, kind: ActivityKind) -> str:
         """Return the open entries with several bookings whose audience holds the user or a mate, each once."""
@@ -294,15 +233,24 @@ class Listing:
 
         No entry is in two of them.
         """
-        narrowed, reader = self.narrowed, self.reader
+        return self._in_pieces() + self._in_order(PLACE)
+
+    def _in_order(self, columns: str) -> list[str]:
+        """Return those of the streams that are a piece of one index of entries: such a piece gives whole entries as they come."""
+        levels = [(each, self.reader.level(each)) for each in self.narrowed.kinds]
+        return [self._open_in_order(each, columns) for each, level in levels if level is ReadLevel.ALL]
+
+    def _in_pieces(self) -> list[str]:
+        """Return the others."""
+        narrowed = self.narrowed
         kind = "" if narrowed.kind is None else f" AND a.kind = '{narrowed.kind}'"
         found = [self._in_ranges(self._own_periods(), f"a.guarded{kind}")]
         found += [self._stored(self.viewer, each, "true") for each in narrowed.kinds]
         for each in narrowed.kinds:
             open_ = f"NOT a.guarded AND a.kind = '{each}'"
-            match reader.level(each):
+            match self.reader.level(each):
                 case ReadLevel.ALL:
-                    found += self._every_open(each)
+                    found += [self._open_with_several(each, mailbox) for mailbox in self._mailboxes()[:1]]
                 case ReadLevel.OWN:
                     found.append(self._in_ranges(self._own_periods(), open_))
                     found.append(self._stored(self.viewer, each, "false"))
@@ -324,11 +272,11 @@ class Listing:
             conditions += f" AND {contains('m.fold_search', word, self.parameters, is_sqlite=self.is_sqlite)}"
         return conditions
 
-    def filtered(self) -> str:
+    def filtered(self, columns: str = PLACE) -> str:
         """Return the same by asking the rule of each entry that the filter finds."""
         mails = " JOIN mails m ON m.id = a.mail_id" if self.narrowed.words else ""
         return (
-            f"SELECT a.occurred_at, a.id FROM activities a JOIN users u ON u.id = {self.viewer}{mails} "
+            f"SELECT {columns} FROM activities a JOIN users u ON u.id = {self.viewer}{mails} "
             f"WHERE a.agency_id = {self.agency}{self.conditions()} AND {self._between('a.occurred_at', 'a.id')} "
             f"AND {rule.permits()}{self._cut('a.occurred_at', 'a.id')}"
         )
@@ -348,5 +296,30 @@ class Listing:
         """Return the whole selection: in order and cut where the stretch has a limit."""
         if self.narrowed.is_selective:
             return self.filtered()
-        union = " UNION ALL ".join(f"SELECT occurred_at, id FROM ({stream}) x" for stream in self.streams())
-        return f"SELECT y.occurred_at, y.id FROM ({union}) y{self._cut('y.occurred_at', 'y.id')}"
+        return self._united(self.streams())
+
+    def entries(self, wanted: str) -> str:
+        """Return the same as entries `a`, of which `wanted` is read, in an order in which they can be read on as they come.
+
+        What an index gives in the list's order is read with its entry at once, and only as far as the page goes. Of the other
+        streams the places are put in order first, and their entries are looked up.
+        """
+        # No column that nothing reads: to leave one out again is a step of its own for each row.
+        beside = "".join(f", a.{each}" for each in _BESIDE_PLACE if f"a.{each}" in wanted)
+        if self.narrowed.is_selective:
+            return self.filtered(PLACE + beside)
+        looked_up = (
+            f"SELECT k.occurred_at, k.id{beside} FROM ({self._united(self._in_pieces())}) k "
+            f"JOIN activities a ON a.id = k.id ORDER BY {self.order('k')}"
+        )
+        in_order = self._in_order(PLACE + beside)
+        return self._united([looked_up, *in_order], "*") if in_order else looked_up
+
+    def order(self, alias: str) -> str:
+        """Return the order of the list, for rows of this name."""
+        way = "ASC" if self.stretch.oldest_first else "DESC"
+        return f"{alias}.occurred_at {way}, {alias}.id {way}"
+
+    def _united(self, streams: list[str], columns: str = "occurred_at, id") -> str:
+        union = " UNION ALL ".join(f"SELECT {columns} FROM ({stream}) x" for stream in streams)
+        return f"SELECT y.* FROM ({union}) y{self._cut('y.occurred_at', 'y.id')}"
