@@ -175,12 +175,11 @@ class _SqliteText(JsonText):
 
     MARK: ClassVar = b"\x01"
     NEXT: ClassVar = b"\x1e"
-    DIGITS: ClassVar = 2 + 36
-    """Hexadecimal ones of the kind, and of the UUID with its hyphens."""
-    LENGTH: ClassVar = 23
-    PADDED: ClassVar = 24
-    """Characters of an id, and of one with a zero behind it, so that each of many in a row ends where a character does."""
     _URL_SAFE: ClassVar = bytes.maketrans(b"+/", b"-_")
+    _split: ClassVar = re.compile(MARK + rb"([-0-9a-f]{38})").split
+    """At the digits of the kind and of the UUID."""
+    _each: ClassVar = re.compile(rb"(.{23})A").findall
+    """The ids in a row of them, each with what the zero behind it became."""
 
     def text(self, column: str) -> str:
         """Return a text; `null` of null."""
@@ -248,17 +247,14 @@ class _SqliteText(JsonText):
         """Return what was written with its global ids."""
         if written is None:
             return None
-        first, *others = (written.encode() if isinstance(written, str) else written).split(cls.MARK)
-        if not others:
-            return first
-        # All of them at once, which takes a tenth of one after the other.
-        digits = b"00".join([each[: cls.DIGITS] for each in others]) + b"00"
+        parts = cls._split(written.encode() if isinstance(written, str) else written)
+        if len(parts) == 1:
+            return parts[0]
+        # All of them at once: each with a zero behind it, so that in base64 it ends where a character does.
+        digits = b"00".join([*parts[1::2], b""])
         ids = b2a_base64(unhexlify(digits.replace(b"-", b"")), newline=False).translate(cls._URL_SAFE)
-        pieces = [first]
-        for place, each in enumerate(others):
-            start = place * cls.PADDED
-            pieces += (ids[start : start + cls.LENGTH], each[cls.DIGITS :])
-        return b"".join(pieces)
+        parts[1::2] = cls._each(ids)
+        return b"".join(parts)
 
 
 POSTGRESQL, SQLITE = _PostgresText(), _SqliteText()
