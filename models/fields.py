@@ -16,7 +16,9 @@ def instant_to_text(value: datetime) -> str:
 
     SQLite has no type for time and compares whatever text it was given: every instant in it has this form.
     """
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def instant_from_text(value: str) -> datetime:
