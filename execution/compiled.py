@@ -45,11 +45,19 @@ class Ready(NamedTuple):
 class Compiled:
     """The operations of one schema that are ready. `counts` says how many requests were executed in which way.
 
-    `renew` makes a context as if nothing had been asked of it, before an operation is executed once more.
+    `renew` makes a context as if nothing had been asked of it, before an operation is executed once more. `begin_alone` tells
+    a context that a query has a single field at its root: until that is resolved no other is asked.
     """
 
-    def __init__(self, renew: Callable[[Any], None] = lambda _: None, *, enabled: bool = True) -> None:
+    def __init__(
+        self,
+        renew: Callable[[Any], None] = lambda _: None,
+        begin_alone: Callable[[Any], None] = lambda _: None,
+        *,
+        enabled: bool = True,
+    ) -> None:
         self._renew = renew
+        self._begin_alone = begin_alone
         self._kept = Kept(MOST_FIELDS)
         self.enabled = enabled
         self.counts = dict.fromkeys((COMPILED, REPLAYED, NOT_COMPILED), 0)
@@ -105,6 +113,8 @@ class Compiled:
                     result = await mutate(run, operation, variables)
                     self.counts[REPLAYED if result.errors else COMPILED] += 1
                     return result
+                if run.plan.is_single:
+                    self._begin_alone(context)
                 try:
                     data = await run.query()
                 except Exception:  # noqa: BLE001, S110 (whatever it is, the executor says it in GraphQL's words)

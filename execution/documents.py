@@ -198,8 +198,9 @@ def _check(document: Document, measured: list[Measured], given: Mapping[str, Any
                 for each in document.parsed.definitions
                 for variable in getattr(each, "variable_definitions", None) or ()
             }
-        longest = longest_list(value for name, value in given.items() if name in declared)
-        limits.check({"list_items": longest})
+        longest = longest_list([value for name, value in given.items() if name in declared])
+        if longest > limits.list_items:
+            raise exceeded("list_items", longest, limits.list_items)
 
 
 class Prepared(SchemaExtension):

@@ -35,6 +35,7 @@ class Plan:
         self.selections = selections
         self.fields = 0
         self.root = Objects(self, root, selections.of_root(root), None)
+        self.is_single = len(self.root.members) == 1
         self.is_serial = selections.operation.operation is OperationType.MUTATION
 
 

@@ -65,10 +65,15 @@ class Batch(Generic[K, V]):
 
     `load` takes the keys and returns a mapping; a key it leaves out is None. What was loaded is kept until
     the request's batches are forgotten. Belongs to one request and must not be used within a unit of work.
+
+    With `is_alone` nothing else of the operation is under way when the first key comes, so that it is loaded at once.
     """
 
-    def __init__(self, load: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
+    def __init__(
+        self, load: Callable[[list[K]], Awaitable[Mapping[K, V]]], *, is_alone: bool = False
+    ) -> None:
         self._load = load
+        self._is_alone = is_alone
         self._known: dict[K, V | None] = {}
         self._coming: dict[K, _Load] = {}
         self._waiting: list[K] = []
@@ -78,7 +83,13 @@ class Batch(Generic[K, V]):
     async def get(self, key: K) -> V | None:
         """Return what belongs to the key, loaded together with the other keys of its level."""
         if key not in self._known:
-            await (self._coming.get(key) or self._ask([key])).wait()
+            if self._is_alone:
+                self._is_alone = False
+                self._coming[key] = load = _Load()
+                await self._run([key], load)
+                await load.wait()
+            else:
+                await (self._coming.get(key) or self._ask([key])).wait()
         return self._known[key]
 
     async def get_all(self, keys: Sequence[K]) -> list[V | None]:
@@ -157,8 +168,19 @@ def batch(
     """Return the request's batch of this name, made with `load` when it is first asked for."""
     found: Batch[K, V] | None = request.batches.get(name)
     if found is None:
-        found = request.batches[name] = Batch(load)
+        found = request.batches[name] = Batch(load, is_alone=request.is_alone)
+        request.is_alone = False
     return found
+
+
+def begin_alone(request: Request) -> None:
+    """Have the first key that is asked for loaded at once."""
+    request.is_alone = not request.batches
+
+
+def expect_several(request: Request) -> None:
+    """Have the next key wait for others: one field asks for several."""
+    request.is_alone = False
 
 
 def stop(request: Request) -> None:
@@ -166,6 +188,7 @@ def stop(request: Request) -> None:
     for each in tuple(request.batches.values()):
         each.stop()
     request.batches.clear()
+    request.is_alone = False
 
 
 def forget(request: Request) -> None:

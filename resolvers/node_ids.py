@@ -6,15 +6,15 @@ one spelling is an id.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from enum import IntEnum
 from uuid import UUID
 
 LENGTH = 23
 _PADDING = "="
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = str.maketrans("-_", "+/")
 
 
 class NodeKind(IntEnum):
@@ -45,7 +45,8 @@ def decode(text: str) -> tuple[NodeKind, UUID] | None:
     if len(text) != LENGTH or not text.isascii():
         return None
     try:
-        content = urlsafe_b64decode(text + _PADDING)
+        # What urlsafe_b64decode does, in half the time.
+        content = a2b_base64(text.translate(_STANDARD) + _PADDING)
     except Base64Error:
         return None
     kind = _KINDS.get(content[0]) if len(content) == LENGTH * 3 // 4 else None

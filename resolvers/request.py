@@ -65,13 +65,17 @@ def viewer_of(row: Mapping[str, Any], session_id: UUID) -> Viewer:
 
 @dataclass(slots=True)
 class Request:
-    """One operation's surroundings. `batches` holds what its fields load together."""
+    """One operation's surroundings. `batches` holds what its fields load together.
+
+    `is_alone` says that the operation has one field at its root, and that this has not asked for anything yet.
+    """
 
     database: Database
     services: Services
     viewer: Viewer | None = None
     remote_address: str | None = None
     batches: dict[Any, Any] = field(default_factory=dict)
+    is_alone: bool = False
 
     def signed_in(self) -> Viewer:
         """Return the viewer. Raises `UnauthenticatedError` when nobody is signed in."""

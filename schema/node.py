@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from resolvers import node_ids
+from resolvers import batches, node_ids
 from resolvers.errors import InvalidInputError
 from resolvers.node_ids import NodeKind
 from resolvers.request import Request
@@ -61,6 +61,7 @@ async def _nodes(
 ) -> list[Any]:
     if len(ids) > MOST_NODES:
         raise InvalidInputError(f"At most {MOST_NODES} ids.", ["ids"])
+    batches.expect_several(info.context.request)
     return list(await asyncio.gather(*(find(info, one) for one in ids)))
 
 

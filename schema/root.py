@@ -88,7 +88,9 @@ NODE_TYPES = (
 """Reached through `Node`, whether or not a field names them."""
 
 
-compiled = Compiled(lambda context: batches.stop(context.request))
+compiled = Compiled(
+    lambda context: batches.stop(context.request), lambda context: batches.begin_alone(context.request)
+)
 """How the schema's operations are run once they are known."""
 
 

@@ -7,6 +7,7 @@ its end, whatever becomes of the operation, so nothing is half done.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Self
 
 from starlette.requests import ClientDisconnect
@@ -38,6 +39,63 @@ class TimedOutError(RefusedError):
         super().__init__(503, TIMED_OUT, message)
 
 
+class _Line:
+    """Limits of as many seconds each, the first that strikes at its front: all of them share a timer of the loop.
+
+    Most limits never strike, and setting a timer for each of them takes longer than looking at this line now and then.
+    """
+
+    __slots__ = ("_is_watched", "_loop", "_seconds", "_strikes_at")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._strikes_at: dict[Limit, float] = {}
+        self._is_watched = False
+
+    def add(self, limit: Limit) -> None:
+        """Strike when the seconds are over, unless it is removed by then."""
+        self._strikes_at[limit] = time.monotonic() + self._seconds
+        if not self._is_watched:
+            self._watch(self._seconds)
+
+    def remove(self, limit: Limit) -> None:
+        """Don't strike any more."""
+        self._strikes_at.pop(limit, None)
+
+    def _watch(self, seconds: float) -> None:
+        self._is_watched = True
+        self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._is_watched = False
+        now = time.monotonic()
+        while self._strikes_at:
+            limit, moment = next(iter(self._strikes_at.items()))
+            if moment > now:
+                self._watch(moment - now)
+                return
+            del self._strikes_at[limit]
+            limit.strike()
+
+
+_lines: dict[float, _Line] = {}
+_loop: asyncio.AbstractEventLoop | None = None
+MOST_LINES = 100
+
+
+def _line_of(loop: asyncio.AbstractEventLoop, seconds: float) -> _Line:
+    """Return the line of the running loop for so many seconds."""
+    global _loop  # noqa: PLW0603 (a process has one loop, but for tests)
+    if loop is not _loop or len(_lines) > MOST_LINES:
+        _loop = loop
+        _lines.clear()
+    line = _lines.get(seconds)
+    if line is None:
+        line = _lines[seconds] = _Line(loop, seconds)
+    return line
+
+
 class Limit:
     """A block in which the running task is cancelled when `strike` is called, and `error` is raised instead of that.
 
@@ -55,13 +113,14 @@ class Limit:
         assert task is not None  # noqa: S101 (requests and sockets are served by tasks)
         self._task = task
         self._before = task.cancelling()
-        self._timer = task.get_loop().call_later(self._seconds, self.strike)
+        self._line = _line_of(task.get_loop(), self._seconds)
+        self._line.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self._line.remove(self)
         if self._has_struck and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise self._error() from None
 

@@ -56,7 +56,9 @@ def tell(logger: logging.Logger, message: str, told: Mapping[str, object]) -> No
     if logger.isEnabledFor(logging.INFO):
         now = time.time()
         record = logging.LogRecord.__new__(logging.LogRecord)
-        vars(record).update(_EVENT, name=logger.name, msg=message, created=now, msecs=now % 1 * 1000, **told)
+        vars(record).update(
+            _EVENT, name=logger.name, msg=message, created=now, msecs=now % 1 * 1000, told=told, **told
+        )
         logger.handle(record)
 
 
@@ -99,7 +101,11 @@ def _second(seconds: int) -> str:
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
-    extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    told: Mapping[str, object] | None = vars(record).get("told")
+    if told is None:
+        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    else:
+        extras = {**told}
     if (name := request_id.get()) is not None:
         extras["request"] = name
     if record.exc_info and record.exc_info[0] is not None:
