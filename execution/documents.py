@@ -55,6 +55,8 @@ class Document:
     """What was counted, and the limits within which it was found."""
     declared: set[str] | None = None
     """The names of all variables."""
+    notes: dict[Any, bool] = field(default_factory=dict)
+    """What others found out about it."""
 
 
 class Documents:

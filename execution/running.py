@@ -46,7 +46,9 @@ class Run:
         """Return a query's data. Raises whatever is not as in an answer without errors."""
         data = self.begin()
         members = self.plan.root.members
-        if members:
+        if len(members) == 1:
+            await members[0].fill_async(self, [None], [data])
+        elif members:
             await all_of([member.fill_async(self, [None], [data]) for member in members])
         return data
 

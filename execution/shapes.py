@@ -183,14 +183,11 @@ class _Abstract(Shape):
     async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
         if not values:
             return []
-        info = run.asked(self._field).info
+        if len(values) == 1:
+            return await self._shape(self._name(run, values[0])).complete_async(run, values)
         groups: dict[str, list[int]] = {}
         for place, value in enumerate(values):
-            written = value.shape.kind.name if value.__class__ is Written else None
-            name = written or self._type_of(value, info, self._kind)
-            if not isinstance(name, str):
-                raise TroubleError("no type")
-            groups.setdefault(name, []).append(place)
+            groups.setdefault(self._name(run, value), []).append(place)
         done: list[Any] = [None] * len(values)
         shapes = [(self._shape(name), places) for name, places in groups.items()]
         results = await all_of(
@@ -200,6 +197,15 @@ class _Abstract(Shape):
             for place, answer in zip(places, answers, strict=True):
                 done[place] = answer
         return done
+
+    def _name(self, run: Run, value: Any) -> str:
+        """Return the name of an object's type."""
+        if value.__class__ is Written:
+            return str(value.shape.kind.name)
+        name = self._type_of(value, run.asked(self._field).info, self._kind)
+        if not isinstance(name, str):
+            raise TroubleError("no type")
+        return name
 
     def _shape(self, name: str) -> Objects:
         """Return the shape for objects of a type, made when the first of them comes."""
@@ -321,6 +327,10 @@ class Member:
         if field.many is not None and asked.keywords is not None:
             return await self._many(run, sources)
         call, deny = field.caller(asked), field.denial(asked)
+        if len(sources) == 1:
+            denied = None if deny is None else deny(sources[0])
+            value = call(sources[0]) if denied is None else denied[0]
+            return [await value if denied is None or optimized_is_awaitable(value) else value]
         if deny is None:
             return await all_of([call(source) for source in sources])
         values = list(map(deny, sources))

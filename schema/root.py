@@ -88,6 +88,8 @@ NODE_TYPES = (
 """Reached through `Node`, whether or not a field names them."""
 
 
+NOTES = 100
+"""How many operations of one document are remembered: clients name those that there are not, too."""
 compiled = Compiled(
     lambda context: batches.stop(context.request), lambda context: batches.begin_alone(context.request)
 )
@@ -224,7 +226,13 @@ def may_ride(
             known, _ = schema.documents.prepare(text, variables, limits, RULES)
         except GraphQLError:
             return False
-    return not known.errors and schema.asks_itself(get_operation_ast(known.parsed, name))
+    key = "asks itself", name
+    rides = known.notes.get(key)
+    if rides is None:
+        rides = not known.errors and schema.asks_itself(get_operation_ast(known.parsed, name))
+        if len(known.notes) < NOTES:
+            known.notes[key] = rides
+    return rides
 
 
 schema = Schema(

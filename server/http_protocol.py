@@ -1,8 +1,8 @@
 """Uvicorn's HTTP protocol, which sends a whole answer in one piece.
 
-The original writes head and body one after the other, and the event loop hands each to the system at once: two calls, two packets,
-and a client that is woken for a head alone. That takes as long as everything else around a small answer. And it looks through
-every header field of each answer, though most are the same in all of them.
+The original writes head and body one after the other, and the event loop hands each to the system at once: two calls, two
+packets, and a client that is woken for a head alone. That takes as long as everything else around a small answer. And it looks
+through every header field of each answer, though most are the same in all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 LENGTH = b"content-length"
 ELSEWHERE = frozenset({b"connection", b"transfer-encoding"})
 """Header fields that say more than that they are sent: the original knows what."""
-PASSING = frozenset({LENGTH, b"x-request-id", b"set-cookie", b"date", b"retry-after", b"etag", b"last-modified"})
+PASSING = frozenset(
+    {LENGTH, b"x-request-id", b"set-cookie", b"date", b"retry-after", b"etag", b"last-modified"}
+)
 """Header fields whose values are rarely seen again."""
 KEPT = 256
 

@@ -11,10 +11,11 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import TracebackType
-from typing import Literal
+from typing import Literal, TextIO
 
 import orjson
 
@@ -27,7 +28,7 @@ SILENT = ("strawberry.execution", "uvicorn.access")
 
 def configure_logs(form: Literal["text", "json"]) -> None:
     """Send every log of this process to standard error in this form."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StandardError(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     # Lines tell none of it, and finding it out takes longer than writing the line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -51,15 +52,38 @@ def silence() -> None:
 _EVENT = vars(logging.LogRecord("", logging.INFO, "", 0, "", (), None))
 
 
+class StandardError(logging.StreamHandler[TextIO]):
+    """Writes lines on standard error."""
+
+    def tell(self, line: str) -> None:
+        """Write a line that is finished. Raises what the system says of it."""
+        self.acquire()
+        try:
+            self.stream.write(line + self.terminator)
+            self.flush()
+        finally:
+            self.release()
+
+
 def tell(logger: logging.Logger, message: str, told: Mapping[str, object]) -> None:
     """Log an event as `logger.info` does with `told` as its extras, without looking for what no line tells."""
-    if logger.isEnabledFor(logging.INFO):
-        now = time.time()
-        record = logging.LogRecord.__new__(logging.LogRecord)
-        vars(record).update(
-            _EVENT, name=logger.name, msg=message, created=now, msecs=now % 1 * 1000, told=told, **told
-        )
-        logger.handle(record)
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    now = time.time()
+    handlers = logging.root.handlers
+    handler = handlers[0] if len(handlers) == 1 else None
+    if (
+        handler.__class__ is StandardError
+        and handler.formatter.__class__ is JsonLines
+        and not (logger.handlers or logger.filters or handler.filters)
+    ):
+        # What becomes of the record below, without one.
+        with suppress(OSError, ValueError):
+            handler.tell(_line(now, "INFO", logger.name, message, {**told}))
+        return
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    vars(record).update(_EVENT, name=logger.name, msg=message, created=now, msecs=now % 1 * 1000, **told)
+    logger.handle(record)
 
 
 class JsonLines(logging.Formatter):
@@ -67,14 +91,15 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        line = {
-            "at": _instant(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_extras(record),
-        }
-        return orjson.dumps(line, default=str).decode()
+        extras = _extras(record)
+        return _line(record.created, record.levelname, record.name, record.getMessage(), extras)
+
+
+def _line(moment: float, level: str, logger: str, message: str, extras: dict[str, object]) -> str:
+    line = {"at": _instant(moment), "level": level, "logger": logger, "message": message, **extras}
+    if (name := request_id.get()) is not None:
+        line["request"] = name
+    return orjson.dumps(line, default=str).decode()
 
 
 class TextLines(logging.Formatter):
@@ -82,16 +107,17 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        extras = "".join(
-            f" {name}={' '.join(str(value).split())}"
-            for name, value in _extras(record).items()
-            if value is not None
+        extras = _extras(record)
+        if (name := request_id.get()) is not None:
+            extras["request"] = name
+        told = "".join(
+            f" {name}={' '.join(str(value).split())}" for name, value in extras.items() if value is not None
         )
-        return f"{_instant(record)} {record.levelname:<7} {record.name}: {record.getMessage()}{extras}"
+        return f"{_instant(record.created)} {record.levelname:<7} {record.name}: {record.getMessage()}{told}"
 
 
-def _instant(record: logging.LogRecord) -> str:
-    seconds, microseconds = divmod(round(record.created * 1_000_000), 1_000_000)
+def _instant(moment: float) -> str:
+    seconds, microseconds = divmod(round(moment * 1_000_000), 1_000_000)
     return f"{_second(seconds)}.{microseconds:06}Z"
 
 
@@ -101,13 +127,7 @@ def _second(seconds: int) -> str:
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
-    told: Mapping[str, object] | None = vars(record).get("told")
-    if told is None:
-        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-    else:
-        extras = {**told}
-    if (name := request_id.get()) is not None:
-        extras["request"] = name
+    extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
     if record.exc_info and record.exc_info[0] is not None:
         extras["exception"] = record.exc_info[0].__qualname__
         extras["trace"] = places(record.exc_info[2])

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -46,6 +48,49 @@ class _Executions(Collector):
         yield family
 
 
+class Operations(Collector):
+    """Operations and how long they took. Counted by one thread: the library's own counters cost a lock or two for each."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, str], int] = {}
+        """By kind and outcome."""
+        self._buckets: dict[str, list[int]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def count(self, kind: str, outcome: str, seconds: float | None) -> None:
+        """Count one; of a subscription without the `seconds` that it took."""
+        numbers, key = self.numbers, (kind, outcome)
+        numbers[key] = numbers.get(key, 0) + 1
+        if seconds is not None:
+            buckets = self._buckets.get(kind)
+            if buckets is None:
+                buckets = self._buckets[kind] = [0] * (len(SECONDS) + 1)
+            buckets[bisect_left(SECONDS, seconds)] += 1
+            self._seconds[kind] = self._seconds.get(kind, 0.0) + seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the numbers as they stand."""
+        numbers = CounterMetricFamily(
+            "postfach_operations",
+            "GraphQL operations by kind (query, mutation, subscription, none) and outcome (ok, errors, refused).",
+            labels=["kind", "outcome"],
+        )
+        for key, number in tuple(self.numbers.items()):
+            numbers.add_metric(key, number)
+        yield numbers
+        seconds = HistogramMetricFamily(
+            "postfach_operation_seconds", "How long queries and mutations took.", labels=["kind"]
+        )
+        ends = [
+            floatToGoString(each)  # type: ignore[no-untyped-call]  # it has no types
+            for each in (*SECONDS, float("inf"))
+        ]
+        for kind, buckets in tuple(self._buckets.items()):
+            so_far = list(accumulate(buckets))
+            seconds.add_metric([kind], list(zip(ends, so_far, strict=True)), self._seconds[kind])
+        yield seconds
+
+
 class Metrics:
     """What one process counts."""
 
@@ -54,21 +99,8 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self.operations = Counter(
-            "postfach_operations",
-            "GraphQL operations by kind (query, mutation, subscription, none) and outcome (ok, errors, refused).",
-            ["kind", "outcome"],
-            registry=self.registry,
-        )
-        self._operations: dict[tuple[str, str], Counter] = {}
-        self.seconds = Histogram(
-            "postfach_operation_seconds",
-            "How long queries and mutations took.",
-            ["kind"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._seconds: dict[str, Histogram] = {}
+        self.operations = Operations()
+        self.registry.register(self.operations)
         self.held_up = Counter(
             "postfach_operations_held_up",
             "Operations that had to wait since their viewer or address had used more than its share.",
@@ -122,15 +154,7 @@ class Metrics:
 
     def count_operation(self, kind: str, outcome: str, codes: Iterable[str], seconds: float | None) -> None:
         """Count an operation; of a subscription without the `seconds` that it took."""
-        counter = self._operations.get((kind, outcome))
-        if counter is None:
-            counter = self._operations[kind, outcome] = self.operations.labels(kind, outcome)
-        counter.inc()
-        if seconds is not None:
-            histogram = self._seconds.get(kind)
-            if histogram is None:
-                histogram = self._seconds[kind] = self.seconds.labels(kind)
-            histogram.observe(seconds)
+        self.operations.count(kind, outcome, seconds)
         for code in codes:
             self.errors.labels(code).inc()
 
