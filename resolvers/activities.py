@@ -354,7 +354,7 @@ _PLACE = ("occurred_at", "id")
 
 def _columns_written_by(writer: Writer) -> str:
     """Return what is selected of an entry `a` that the database writes: its place in a list, and its JSON."""
-    return f"a.occurred_at, a.id, {writer.column}"
+    return writer.columns("a.occurred_at, a.id, ")
 
 
 def _parents(mailbox_ids: list[UUID | None]) -> list[UUID] | None:

@@ -197,7 +197,7 @@ def list_all(
         for word in words
     ]
     listing = Listing(
-        columns("$1") if writer is None else writer.column,
+        columns("$1") if writer is None else writer.columns(),
         f"mailboxes {one}",
         " AND ".join(where),
         (Key(f"{one}.address", Kind.TEXT),),

@@ -8,7 +8,7 @@ assigned to a mailbox, whose condition is said here as well. What a client selec
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from models import json_text
@@ -27,9 +27,12 @@ What is written for one selection is a statement of its own, and planning it cos
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Writer:
-    """How an object is read where the database writes it: the expression of its JSON, and what makes an object of a row."""
+    """How an object is read where the database writes it: the expression of its JSON, and what makes an object of a row.
+
+    Each is only like itself, and puts its texts together once: they are long.
+    """
 
     write: JsonText
     expression: str
@@ -37,10 +40,14 @@ class Writer:
     read_all: Callable[[Json | None], Any] | None = None
     """What makes the list of all objects of a page; None where each object is wanted by itself."""
 
-    @property
-    def column(self) -> str:
-        """What is selected."""
-        return f"{self.expression} AS {WRITTEN}"
+    _columns: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def columns(self, before: str = "") -> str:
+        """Return what is selected: the JSON behind these columns, each of which ends with a comma."""
+        columns = self._columns.get(before)
+        if columns is None:
+            columns = self._columns[before] = f"{before}{self.expression} AS {WRITTEN}"
+        return columns
 
 
 _asked: OrderedDict[str, int] = OrderedDict()

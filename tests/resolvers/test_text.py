@@ -1,5 +1,6 @@
 """Text from outside: what is taken, in which form, and what is refused at which path."""
 
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -225,7 +226,9 @@ def test_every_name_is_taken_as_it_is_or_refused(name: str) -> None:
         kept = text.display_name(name, PATH)
     except CallerError:
         return
-    assert kept is None or (kept == name.strip() and 0 < len(kept) <= 128 and kept.isprintable())
+    assert kept is None or (kept == name.strip() and 0 < len(kept) <= 128)
+    # A space of any width may stand between words.
+    assert all(each.isprintable() or unicodedata.category(each) == "Zs" for each in kept or "")
 
 
 # ---------------------------------------------------------------- the rest
