@@ -47,6 +47,24 @@ def synchronous() -> Iterator[str]:
         yield product
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hashed_cheaply() -> Iterator[None]:
+    """Have Argon2id take as little as it can in this process: a user's password takes it a fifth of a second otherwise."""
+    from tests import hashing  # noqa: PLC0415 (as above)
+
+    with hashing.as_cheap_as_can_be():
+        yield
+
+
+@pytest.fixture
+def hashed_as_elsewhere() -> Iterator[None]:
+    """For tests of what hashing takes."""
+    from tests import hashing  # noqa: PLC0415 (as above)
+
+    with hashing.as_in_the_product():
+        yield
+
+
 @pytest.fixture
 def left_behind() -> Iterator[None]:
     """Let what GraphQL's own executor forgets be forgotten within the test, where its warnings are filtered."""

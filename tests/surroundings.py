@@ -16,6 +16,7 @@ from resolvers.events import LocalEvents
 from resolvers.hashing import Hasher
 from resolvers.services import Services
 from resolvers.tokens import Tokens
+from tests.hashing import CHEAP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,6 +66,6 @@ def services() -> Services:
     )
 
 
-HASHER = Hasher(passes=1, memory_kib=8, lanes=1)
+HASHER = Hasher(**CHEAP)
 RING = KeyRing.generate()
 SEALS = Seals(RING)

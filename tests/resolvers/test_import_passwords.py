@@ -43,6 +43,7 @@ async def stored(database: Database) -> tuple[str, mailbox_passwords.StoredPassw
     return mailbox_passwords.opened(SEALS, found.sealed, row["address"], found.version), found
 
 
+@pytest.mark.usefixtures("hashed_as_elsewhere")
 async def test_a_plain_password_is_hashed_and_sealed(database: Database) -> None:
     before = clock.now()
     await take(database, agency(), mailbox(ADDRESS, password=PASSWORD))

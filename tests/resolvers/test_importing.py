@@ -143,6 +143,7 @@ async def test_an_import_of_nothing_changes_nothing(database: Database) -> None:
     assert await contents(database) == before
 
 
+@pytest.mark.usefixtures("hashed_as_elsewhere")
 async def test_plain_passwords_become_hashes(database: Database) -> None:
     line = {key: value for key, value in user().items() if key != "passwordHash"}
     await take(database, agency(), {**line, "password": "a long password", "passwordChangeRequired": True})

@@ -48,7 +48,7 @@ WHO = "{ viewer { login } }"
 
 @cache
 def stored_hash() -> str:
-    """A hash of PASSWORD as the server makes it, made once."""
+    """A hash of PASSWORD as servers make it in this process, made once."""
     return Hasher().hash_now(PASSWORD)
 
 

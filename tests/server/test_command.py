@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,24 @@ import httpx
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 import pytest
 
-from tests import command, peers
+from resolvers.hashing import Hasher
+from tests import command, hashing, peers
 from tests.client import SignInRefusedError, connected
 from tests.databases import fresh_database, settings_environment
 from tests.mail.client_setup.certificates import chain
-from tests.server.doors import SIGN_IN, stored_hash
+from tests.server.doors import SIGN_IN
 from tests.stream import stream
 
 PASSWORD = "correct horse battery"
 OTHER_PASSWORD = "a staple and a lamp"
 AGENCY = {"type": "agency", "key": "nord", "name": "Nord", "domains": ["nord.example"]}
+
+
+@cache
+def stored_hash() -> str:
+    """A hash of PASSWORD that a server has no reason to make anew."""
+    with hashing.as_in_the_product():
+        return Hasher().hash_now(PASSWORD)
 
 
 def world() -> str:
