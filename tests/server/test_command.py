@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -240,8 +240,13 @@ def test_wrong_usage_is_told(on_sqlite: dict[str, str], arguments: list[str]) ->
 
 def workers_of(server: command.Server) -> list[psutil.Process]:
     """The processes that serve."""
-    children = psutil.Process(server.process.pid).children()
-    return [each for each in children if any("spawn_main" in part for part in each.cmdline())]
+    found = []
+    for each in psutil.Process(server.process.pid).children():
+        # One that has just died has no command any more.
+        with suppress(psutil.NoSuchProcess):
+            if any("spawn_main" in part for part in each.cmdline()):
+                found.append(each)
+    return found
 
 
 def until(condition: Any) -> None:  # noqa: ANN401 (anything that can be called)
