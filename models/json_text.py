@@ -100,8 +100,12 @@ class JsonText(ABC):
         """Return the statement of the one row that holds a page: its objects in one list, and where it begins and ends.
 
         `statement` gives the rows of the page in the order in which they are read, with one row more where there is more, and
-        each with its object and these keys.
+        each with these keys and its object as `on_page` has it.
         """
+
+    @abstractmethod
+    def on_page(self, value: str, order: str, size: int) -> str:
+        """Return the object of a row as `page` wants it: what an expression is, of the first `size` at the least."""
 
     @abstractmethod
     def read_page(self, row: Row, keys: Sequence[str], size: int, *, backwards: bool) -> Page:
@@ -145,19 +149,23 @@ class _PostgresText(JsonText):
         sorted_by = "" if is_sorted else f" ORDER BY {order}"
         return f"(SELECT coalesce('[' || string_agg({value}, ','{sorted_by}) || ']', '[]') FROM {source})"
 
+    def on_page(self, value: str, order: str, size: int) -> str:
+        return f"CASE WHEN row_number() OVER (ORDER BY {order}) <= {size} THEN {value} END"
+
     def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:
-        order = "q.place DESC" if backwards else "q.place"
-        within = f"FILTER (WHERE q.place <= {size})"
-        everything = f"'[' || coalesce(string_agg(q.{WRITTEN}, ',' ORDER BY {order}) {within}, '') || ']'"
-        near = ", ".join(f"(array_agg(q.{key} ORDER BY q.place))[1] AS {{near}}_{key}" for key in keys)
-        far = ", ".join(
-            f"(array_agg(q.{key} ORDER BY q.place DESC) {within})[1] AS {{far}}_{key}" for key in keys
+        # Aggregates take the rows as the subquery gives them; only a page that is to be turned round is sorted again.
+        source, order, near, far = f"({statement}) q", "", "first", "last"
+        if backwards:
+            source = f"(SELECT p.*, row_number() OVER () AS place FROM ({statement}) p) q"
+            order, near, far = " ORDER BY q.place DESC", "last", "first"
+        number = f"least(count(*), {size})"
+        ends = "".join(
+            f", (array_agg(q.{key}))[1] AS {near}_{key}, (array_agg(q.{key}))[{number}] AS {far}_{key}"
+            for key in keys
         )
-        names = {"near": "last", "far": "first"} if backwards else {"near": "first", "far": "last"}
         return (
-            f"SELECT count(*) AS number, CASE WHEN count(q.{WRITTEN}) = count(*) THEN {everything} END AS {WRITTEN}, "
-            f"{near}, {far} ".format(**names)
-            + f"FROM (SELECT p.*, row_number() OVER () AS place FROM ({statement}) p) q"
+            f"SELECT count(*) AS number, CASE WHEN count(q.{WRITTEN}) = {number} "
+            f"THEN '[' || coalesce(string_agg(q.{WRITTEN}, ','{order}), '') || ']' END AS {WRITTEN}{ends} FROM {source}"
         )
 
     def read_page(self, row: Row, keys: Sequence[str], size: int, *, backwards: bool) -> Page:  # noqa: ARG002
@@ -216,6 +224,9 @@ class _SqliteText(JsonText):
             f"(SELECT coalesce('[' || group_concat(g.one, ',') || ']', '[]') "
             f"FROM (SELECT {value} AS one FROM {source} ORDER BY {order}) g)"
         )
+
+    def on_page(self, value: str, order: str, size: int) -> str:  # noqa: ARG002
+        return value
 
     def page(self, statement: str, keys: Sequence[str], size: int, *, backwards: bool) -> str:  # noqa: ARG002
         # All rows as they come, in texts: to number them would cost as much as to find them.

@@ -277,11 +277,15 @@ class Entries(paging.Connection[Entry]):
         )
 
         early, beside = self._early, self._early.beside(self._request.signed_in())
-        columns = visibility.ENTRY_COLUMNS if self._writer is None else _columns_written_by(self._writer)
+        columns, writer = visibility.ENTRY_COLUMNS, self._writer
+        is_whole = writer is not None and writer.read_all is not None and self._parent_id is None
+        if writer is not None:
+            columns = _columns_written_by(writer)
+            if is_whole:
+                columns = writer.columns_on_page(stretch.order("a"), window.size, _PLACE_COLUMNS)
 
         async def load(mailbox_ids: list[UUID | None]) -> dict[UUID | None, paging.Slice]:
-            writer = self._writer
-            if writer is not None and writer.read_all is not None and self._parent_id is None:
+            if writer is not None and is_whole:
                 row = await visibility.entries_collected(
                     self._request.database,
                     reader,
@@ -349,12 +353,12 @@ class Entries(paging.Connection[Entry]):
         return batches.batch(self._request, ("entries", self._narrowed, nested, *what), load)
 
 
-_PLACE = ("occurred_at", "id")
+_PLACE, _PLACE_COLUMNS = ("occurred_at", "id"), "a.occurred_at, a.id, "
 
 
 def _columns_written_by(writer: Writer) -> str:
     """Return what is selected of an entry `a` that the database writes: its place in a list, and its JSON."""
-    return writer.columns("a.occurred_at, a.id, ")
+    return writer.columns(_PLACE_COLUMNS)
 
 
 def _parents(mailbox_ids: list[UUID | None]) -> list[UUID] | None:

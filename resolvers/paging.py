@@ -174,11 +174,15 @@ class Listing:
         """Return what a cursor of this list holds."""
         return tuple(key.kind for key in self.order)
 
-    def page(self, window: Window, values: list[Any]) -> str:
-        """Return the statement of a page, with one row more; its parameters are added to `values`."""
+    def page(self, window: Window, values: list[Any], writer: Writer | None = None) -> str:
+        """Return the statement of a page, with one row more; its parameters are added to `values`.
+
+        With `writer` as `JsonText.page` wants it.
+        """
         downwards = self.descending is not window.backwards
         way = " DESC" if downwards else ""
         order = ", ".join(key.expression + way for key in self.order)
+        columns = self.columns if writer is None else writer.columns_on_page(order, window.size)
         keys = ", ".join(
             f"{key.expression} AS {self.key_name(place)}" for place, key in enumerate(self.order)
         )
@@ -190,12 +194,9 @@ class Listing:
         values.append(window.size + 1)
         limit = f"${len(values)}::int"
         if self.parent is None:
-            return (
-                f"SELECT {self.columns}, {keys} FROM {self.source} "
-                f"WHERE {where} ORDER BY {order} LIMIT {limit}"
-            )
+            return f"SELECT {columns}, {keys} FROM {self.source} WHERE {where} ORDER BY {order} LIMIT {limit}"
         return (
-            f"SELECT * FROM (SELECT {self.columns}, {keys}, {self.parent} AS parent_id, "
+            f"SELECT * FROM (SELECT {columns}, {keys}, {self.parent} AS parent_id, "
             f"row_number() OVER (PARTITION BY {self.parent} ORDER BY {order}) AS place "
             f"FROM {self.source} WHERE {where}) AS placed WHERE place <= {limit} ORDER BY place"
         )
@@ -437,7 +438,7 @@ class Connection(Generic[T]):
         writer, window = self._writer, self.window
         if writer is not None and writer.read_all is not None and self._listing.parent is None:
             keys = self._listing.key_names
-            statement = self._listing.page(window, values)
+            statement = self._listing.page(window, values, writer)
             text = writer.write.page(statement, keys, window.size, backwards=window.backwards)
             (row,) = await self._fetch(text, values)
             return {None: Slice.written(writer, row, keys, window)}

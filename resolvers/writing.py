@@ -40,13 +40,22 @@ class Writer:
     read_all: Callable[[Json | None], Any] | None = None
     """What makes the list of all objects of a page; None where each object is wanted by itself."""
 
-    _columns: dict[str, str] = field(default_factory=dict, repr=False)
+    _columns: dict[object, str] = field(default_factory=dict, repr=False)
 
     def columns(self, before: str = "") -> str:
         """Return what is selected: the JSON behind these columns, each of which ends with a comma."""
         columns = self._columns.get(before)
         if columns is None:
             columns = self._columns[before] = f"{before}{self.expression} AS {WRITTEN}"
+        return columns
+
+    def columns_on_page(self, order: str, size: int, before: str = "") -> str:
+        """Return the same for a page of this order and size in one row (`JsonText.page`)."""
+        key = before, order, size
+        columns = self._columns.get(key)
+        if columns is None:
+            one = self.write.on_page(self.expression, order, size)
+            columns = self._columns[key] = f"{before}{one} AS {WRITTEN}"
         return columns
 
 

@@ -186,7 +186,7 @@ async def entries_collected(
 ) -> Mapping[str, Any]:
     """Return the only row of the statement that `collect` makes of that of `entries`.
 
-    It makes the same of the same columns and of stretches of one size and way.
+    It makes the same of the same columns and of stretches of one size and way. The order is that of the stretch for `a`.
     """
     asked = _Asked(reader, narrowed, stretch, None, is_sqlite=statements.is_sqlite)
 
@@ -212,7 +212,7 @@ def _text_of_entries(
         source = f"({listing.entries(f'a.mail_id, {columns}{others}')}) a"
     text = (
         f"SELECT {columns}{others} FROM {source} JOIN mails m ON m.id = a.mail_id{joins} "
-        f"ORDER BY {listing.order('a')}{order}"
+        f"ORDER BY {asked.stretch.order('a')}{order}"
     )
     return text, parameters.values
 

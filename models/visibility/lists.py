@@ -310,15 +310,10 @@ class Listing:
             return self.filtered(PLACE + beside)
         looked_up = (
             f"SELECT k.occurred_at, k.id{beside} FROM ({self._united(self._in_pieces())}) k "
-            f"JOIN activities a ON a.id = k.id ORDER BY {self.order('k')}"
+            f"JOIN activities a ON a.id = k.id ORDER BY {self.stretch.order('k')}"
         )
         in_order = self._in_order(PLACE + beside)
         return self._united([looked_up, *in_order], "*") if in_order else looked_up
-
-    def order(self, alias: str) -> str:
-        """Return the order of the list, for rows of this name."""
-        way = "ASC" if self.stretch.oldest_first else "DESC"
-        return f"{alias}.occurred_at {way}, {alias}.id {way}"
 
     def _united(self, streams: list[str], columns: str = "occurred_at, id") -> str:
         union = " UNION ALL ".join(f"SELECT {columns} FROM ({stream}) x" for stream in streams)

@@ -71,6 +71,11 @@ class Stretch:
     oldest_first: bool = False
     limit: int | None = None
 
+    def order(self, alias: str) -> str:
+        """Return the order of the list, for rows of this name."""
+        way = "ASC" if self.oldest_first else "DESC"
+        return f"{alias}.occurred_at {way}, {alias}.id {way}"
+
     def within(self, narrowed: Filter) -> Stretch:
         """Return the part of it in which the filter's instants lie."""
         lower, upper = self.lower, self.upper

@@ -141,12 +141,13 @@ async def test_lists_in_an_order(database: Database) -> None:
 async def test_pages(database: Database, *, backwards: bool) -> None:
     write, way = words(database), "DESC" if backwards else "ASC"
     rows = "SELECT 20 AS at, 'b' AS name UNION ALL SELECT 30, NULL UNION ALL SELECT 10, 'a' UNION ALL SELECT 15, 'ä'"
-    statement = (
-        f"SELECT CAST(at AS text) AS rank, {write.word('name')} AS {WRITTEN} FROM ({rows}) v "
-        f"WHERE at < $1::int ORDER BY at {way} LIMIT $2::int"
-    )
 
     async def page(below: int, size: int) -> Page:
+        one = write.on_page(write.word("name"), f"at {way}", size)
+        statement = (
+            f"SELECT CAST(at AS text) AS rank, {one} AS {WRITTEN} FROM ({rows}) v "
+            f"WHERE at < $1::int ORDER BY at {way} LIMIT $2::int"
+        )
         text = write.page(statement, ["rank"], size, backwards=backwards)
         row = await database.fetch_one(text, below, size + 1)
         assert row is not None
