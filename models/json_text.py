@@ -184,7 +184,7 @@ class _SqliteText(JsonText):
     MARK: ClassVar = b"\x01"
     NEXT: ClassVar = b"\x1e"
     _URL_SAFE: ClassVar = bytes.maketrans(b"+/", b"-_")
-    _split: ClassVar = re.compile(MARK + rb"([-0-9a-f]{38})").split
+    _split: ClassVar = re.compile(MARK + rb"(.{38})", re.DOTALL).split
     """At the digits of the kind and of the UUID."""
     _each: ClassVar = re.compile(rb"(.{23})A").findall
     """The ids in a row of them, each with what the zero behind it became."""
@@ -255,7 +255,7 @@ class _SqliteText(JsonText):
 
     @classmethod
     def finished(cls, written: Json | None) -> bytes | None:
-        """Return what was written with its global ids."""
+        """Return what was written with its global ids. Raises `ValueError` where one is none."""
         if written is None:
             return None
         parts = cls._split(written.encode() if isinstance(written, str) else written)

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from models.database import Database
-from models.json_text import WRITTEN, JsonText, Page, words_of
+from models.json_text import SQLITE, WRITTEN, JsonText, Page, words_of
 from resolvers.node_ids import NodeKind, encode
 from schema.scalars import write_instant
 
@@ -102,6 +102,12 @@ async def test_many_global_ids_in_one_text(database: Database) -> None:
             members.append(f"'[' || {pair[0]} || ',' || {pair[1]} || ']'")
         listed = f"""'[' || {" || ',' || ".join(members)} || coalesce($1::text, '') || ']'"""
         assert await written(database, listed, None) == orjson.dumps(expected).decode()
+
+
+@pytest.mark.parametrize("digits", ["", "06", f"06{UUID(int=1)}"[:-1] + "x", f"06{UUID(int=1)}"[:-1]])
+def test_what_is_no_id_is_not_taken_for_one(digits: str) -> None:
+    with pytest.raises(ValueError, match=r"hexadecimal|length"):
+        SQLITE.finished(f'["\x01{digits}","{"more" * 20}"]')
 
 
 @pytest.mark.asyncio
