@@ -11,7 +11,7 @@ PAGE = 50
 def global_id(kind: int, column: str) -> str:
     """Return a global id: URL-safe base64 of a byte for the kind and the sixteen of the UUID."""
     encoded = f"encode('\\x0{kind}'::bytea || uuid_send({column}), 'base64')"
-    return f"left(translate({encoded}, '+/', '-_'), 23)"
+    return f"left(replace(replace({encoded}, '+', '-'), '/', '_'), 23)"
 
 
 def instant(column: str, *, seconds: bool = False) -> str:
@@ -44,7 +44,8 @@ def optional(value: str) -> str:
 def made(**values: str) -> str:
     """Return a JSON object, written by joining texts: two thirds of what `json_build_object` costs."""
     pairs = " || ',".join(f'"{name}":\' || {value}' for name, value in values.items())
-    return f"('{{{pairs} || '}}')"
+    # Literals that meet are one.
+    return f"('{{{pairs} || '}}')".replace("' || '", "")
 
 
 def listed(value: str, order: str) -> str:
@@ -58,8 +59,12 @@ BOOKING = made(
     mailbox=made(id=quoted(global_id(3, "o.id")), address=text("o.address")),
     user=optional(PERSON),
 )
-BOOKINGS = f"""(SELECT {listed(BOOKING, "b.decisive_at, o.address")} FROM bookings b JOIN mailboxes o ON o.id = b.mailbox_id
-    LEFT JOIN users p ON p.id = b.user_id WHERE b.mail_id = a.mail_id)"""
+_BOOKED = """FROM bookings b JOIN mailboxes o ON o.id = b.mailbox_id
+    LEFT JOIN users p ON p.id = b.user_id WHERE b.mail_id = a.mail_id"""
+BOOKINGS = f"(SELECT {listed(BOOKING, 'b.decisive_at, o.address')} {_BOOKED})"
+ONE_OR_MORE = f"""CASE WHEN a.mailbox_id IS NULL THEN {BOOKINGS}
+    ELSE (SELECT '[' || {BOOKING} || ']' {_BOOKED} AND b.mailbox_id = a.mailbox_id) END"""
+"""The same for many entries, most of which have one booking: to collect and sort that one takes longer than to write it."""
 ENTRY_VALUES = {
     "id": quoted(global_id(6, "a.id")),
     "kind": quoted("a.kind"),
@@ -73,7 +78,6 @@ ENTRY_VALUES = {
     "vip": "a.guarded::text",
     "contactReference": optional(text("a.contact_reference")),
     "propertyReference": optional(text("a.property_reference")),
-    "bookings": BOOKINGS,
 }
 
 AUDIENCE = """EXISTS (
@@ -95,77 +99,84 @@ PERMITS = f"""u.state = 'ACTIVE' AND u.agency_id = a.agency_id AND CASE
 BELOW = "({moment}, {identifier}) < ($2::timestamptz, $3::uuid)"
 CUT = f"ORDER BY 1 DESC, 2 DESC LIMIT {PAGE + 1}"
 
+COLUMNS = "a.mail_id, a.mailbox_id, a.kind, a.direction, a.guarded, a.contact_reference, a.property_reference"
+"""What is read of an entry beside its place."""
+
 _OPEN = " UNION ALL ".join(
-    f"""(SELECT a.occurred_at, a.id FROM activities a WHERE a.agency_id = $4::uuid AND a.kind = '{kind}' AND NOT a.guarded
+    f"""(SELECT a.occurred_at, a.id, {COLUMNS} FROM activities a
+    WHERE a.agency_id = $4::uuid AND a.kind = '{kind}' AND NOT a.guarded
     AND {BELOW.format(moment="a.occurred_at", identifier="a.id")} {CUT})"""
     for kind in ("ACTIVITY", "AGENTS_LOG")
 )
 _STORED = " UNION ALL ".join(
-    f"""(SELECT r.occurred_at, r.activity_id FROM activity_readers r WHERE r.user_id = $1 AND r.guarded AND r.kind = '{kind}'
+    f"""(SELECT r.occurred_at, r.activity_id AS id FROM activity_readers r
+    WHERE r.user_id = $1 AND r.guarded AND r.kind = '{kind}'
     AND {BELOW.format(moment="r.occurred_at", identifier="r.activity_id")} {CUT})"""
     for kind in ("ACTIVITY", "AGENTS_LOG")
 )
-READS_ALL = f"""
-    {_OPEN} UNION ALL {_STORED} UNION ALL
+_GUARDED = f"""
+    {_STORED} UNION ALL
     (SELECT f.occurred_at, f.id FROM assignments s CROSS JOIN LATERAL (
         SELECT a.occurred_at, a.id FROM activities a WHERE a.mailbox_id = s.mailbox_id AND a.guarded AND a.occurred_at >= s.since
         AND (a.occurred_at, a.id) < (
             CASE WHEN s.until <= $2::timestamptz THEN s.until ELSE $2::timestamptz END,
             CASE WHEN s.until <= $2::timestamptz THEN '00000000-0000-0000-0000-000000000000' ELSE $3::uuid END) {CUT}
     ) f WHERE s.user_id = $1)"""
-"""The page of whoever reads all entries: the open ones of both kinds, and the guarded ones of the viewer's periods."""
+READS_ALL = f"""SELECT x.* FROM ({_OPEN} UNION ALL (
+    SELECT k.occurred_at, k.id, {COLUMNS} FROM (SELECT x.occurred_at, x.id FROM ({_GUARDED}) x {CUT}) k
+    JOIN activities a ON a.id = k.id ORDER BY 1 DESC, 2 DESC)) x {CUT}"""
+"""The page of whoever reads all entries: the open ones of both kinds, and the guarded ones of the viewer's periods.
+
+An open entry comes from an index with its place, as far as the page goes; a guarded one is looked up when its place is there.
+"""
 
 READS_SOME = f"""
-    SELECT a.occurred_at, a.id FROM activities a JOIN users u ON u.id = $1 WHERE a.agency_id = $4::uuid
-    AND {BELOW.format(moment="a.occurred_at", identifier="a.id")} AND {PERMITS}"""
+    SELECT a.occurred_at, a.id, {COLUMNS} FROM activities a JOIN users u ON u.id = $1 WHERE a.agency_id = $4::uuid
+    AND {BELOW.format(moment="a.occurred_at", identifier="a.id")} AND {PERMITS} {CUT}"""
 """The page of anybody, linear in what is not visible: right, and not meant to be quick."""
 
 
 def last(column: str) -> str:
-    """Return a column of the last row of page `z`, whose row after that only says that there is more."""
-    return f"(array_agg(z.{column} ORDER BY z.place))[least(count(*), {PAGE})]"
+    """Return a column of the last row of page `z`, whose row after that only says that there is more; its rows are in order."""
+    return f"(array_agg(z.{column}))[least(count(*), {PAGE})]"
 
 
-def page_info(end_cursor: str) -> str:
-    """Return where page `z` ends."""
-    return made(hasNextPage=f"(count(*) > {PAGE})::text", endCursor=optional(quoted(end_cursor)))
+def page(one: str, end_cursor: str) -> str:
+    """Return the nodes of page `z`, each with its JSON as `one`, and where it ends."""
+    info = made(hasNextPage=f"(count(*) > {PAGE})::text", endCursor=optional(quoted(end_cursor)))
+    return made(nodes=f"'[' || coalesce(string_agg({one}, ','), '') || ']'", pageInfo=info)
 
 
-def feed(page: str) -> str:
+def on_page(value: str, order: str) -> str:
+    """Return what is written of those rows only that are on the page."""
+    return f"CASE WHEN row_number() OVER (ORDER BY {order}) <= {PAGE} THEN {value} END"
+
+
+def feed(entries: str) -> str:
     """Return Q1 and Q4: `$2` and `$3` are the cursor, `$4` the agency."""
+    order = "a.occurred_at DESC, a.id DESC"
     end_cursor = cursor(instant(last("occurred_at")), f"{last('id')}::text")
+    entry = made(**ENTRY_VALUES, bookings=ONE_OR_MORE)
     return f"""
-WITH page AS MATERIALIZED (
-    SELECT y.occurred_at, y.id, row_number() OVER (ORDER BY y.occurred_at DESC, y.id DESC) AS place
-    FROM (SELECT x.occurred_at, x.id FROM ({page}) x {
-        CUT
-    }) y WHERE (SELECT state FROM users WHERE id = $1) = 'ACTIVE'
-)
-SELECT '{{"data":' || {
-        made(
-            activities=made(
-                nodes=f"coalesce((SELECT {listed(made(**ENTRY_VALUES), 'z.place')} FROM page z JOIN activities a ON a.id = z.id "
-                f"JOIN mails m ON m.id = a.mail_id WHERE z.place <= {PAGE}), '[]')",
-                pageInfo=f"(SELECT {page_info(end_cursor)} FROM page z)",
-            )
-        )
-    } || '}}'"""
+SELECT {made(data=made(activities=page("z.entry", end_cursor)))} FROM (
+    SELECT a.occurred_at, a.id, {on_page(entry, order)} AS entry FROM ({entries}) a JOIN mails m ON m.id = a.mail_id
+    WHERE (SELECT state FROM users WHERE id = $1) = 'ACTIVE' ORDER BY {order}) z"""
 
 
 FEED_ALL, FEED_SOME = feed(READS_ALL), feed(READS_SOME)
 
 ACTIVITY = f"""
 SELECT '{{"data":{{"node":' || coalesce((
-    SELECT {made(**ENTRY_VALUES, remark=text("m.remark"))} FROM activities a JOIN mails m ON m.id = a.mail_id
+    SELECT {made(**ENTRY_VALUES, bookings=BOOKINGS, remark=text("m.remark"))} FROM activities a JOIN mails m ON m.id = a.mail_id
     JOIN users u ON u.id = $1 WHERE a.id = $2 AND {PERMITS}
 ), 'null') || '}}}}'"""
 """Q3: `$2` is the entry."""
 
-ASSIGNED = f"""CASE WHEN me.administers
-    OR EXISTS (SELECT FROM assignments w WHERE w.mailbox_id = q.id AND w.user_id = me.id AND w.until IS NULL)
-THEN '{{"nodes":' || coalesce((SELECT {listed(PERSON, "p.fold_name, p.login")} FROM (
-    SELECT u.* FROM assignments s JOIN users u ON u.id = s.user_id
-    WHERE s.mailbox_id = q.id AND s.until IS NULL ORDER BY u.fold_name, u.login LIMIT {PAGE}) p), '[]') || '}}' ELSE 'null' END"""
+ASSIGNED = f"""CASE WHEN (SELECT administers FROM me)
+    OR EXISTS (SELECT FROM assignments w WHERE w.mailbox_id = q.id AND w.user_id = $1 AND w.until IS NULL)
+THEN '{{"nodes":[' || (SELECT coalesce(string_agg({PERSON}, ','), '') FROM (
+    SELECT u.id, u.first_name, u.last_name FROM assignments s JOIN users u ON u.id = s.user_id
+    WHERE s.mailbox_id = q.id AND s.until IS NULL ORDER BY u.fold_name, u.login LIMIT {PAGE}) p) || ']}}' ELSE 'null' END"""
 MAILBOX = made(
     id=quoted(global_id(3, "q.id")),
     address=text("q.address"),
@@ -175,18 +186,9 @@ MAILBOX = made(
 )
 MAILBOXES = f"""
 WITH me AS MATERIALIZED (
-    SELECT id, agency_id, role = 'ADMINISTRATOR' AS administers FROM users WHERE id = $1 AND state = 'ACTIVE'
-),
-page AS MATERIALIZED (
-    SELECT o.id, o.address, o.vip, o.active, row_number() OVER (ORDER BY o.address) AS place
-    FROM me JOIN mailboxes o ON o.agency_id = me.agency_id ORDER BY o.address LIMIT {PAGE + 1}
+    SELECT agency_id, role = 'ADMINISTRATOR' AS administers FROM users WHERE id = $1 AND state = 'ACTIVE'
 )
-SELECT '{{"data":' || {
-    made(
-        mailboxes=made(
-            nodes=f"coalesce((SELECT {listed(MAILBOX, 'q.place')} FROM me, page q WHERE q.place <= {PAGE}), '[]')",
-            pageInfo=f"(SELECT {page_info(cursor(last('address')))} FROM page z)",
-        )
-    )
-} || '}}'"""
+SELECT {made(data=made(mailboxes=page("z.mailbox", cursor(last("address")))))} FROM (
+    SELECT q.address, {on_page(MAILBOX, "q.address")} AS mailbox FROM mailboxes q
+    WHERE q.agency_id = (SELECT agency_id FROM me) ORDER BY q.address LIMIT {PAGE + 1}) z"""
 """Q2."""

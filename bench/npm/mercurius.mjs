@@ -1,7 +1,7 @@
 // Mercurius with its JIT, written as well as we can: two statements for a page, prepared; loaders for relations; ids and instants
 // as our server has them. Who asks is believed: x-viewer is a user's id.
 //
-// Environment: BENCH_DATABASE_URL, BENCH_PORT, BENCH_PAGE (the statement that yields occurred_at and id of what a viewer may see; $1
+// Environment: BENCH_DATABASE_URL, BENCH_PORT, BENCH_PAGE (the statement that yields the entries of a page, with one more; $1 is the
 // viewer, $2 and $3 the cursor, $4 the agency) and BENCH_PERMITS (the same as a condition on entry a for user u).
 
 import cluster from "node:cluster"
@@ -30,8 +30,7 @@ const uuidOf = (id) => {
 const ENTRY = `a.id, a.kind, a.direction, a.mail_id, m.subject, m.preview, m.sender, m.message_id AS "messageId",
   m.mail_date AS "mailDate", a.occurred_at AS "occurredAt", a.guarded AS vip, a.contact_reference AS "contactReference",
   a.property_reference AS "propertyReference"`
-const FEED = `SELECT ${ENTRY} FROM (SELECT x.occurred_at, x.id FROM (${BENCH_PAGE}) x ORDER BY 1 DESC, 2 DESC LIMIT ${SIZE + 1}) y
-  JOIN activities a ON a.id = y.id JOIN mails m ON m.id = a.mail_id
+const FEED = `SELECT ${ENTRY} FROM (${BENCH_PAGE}) a JOIN mails m ON m.id = a.mail_id
   WHERE (SELECT state FROM users WHERE id = $1) = 'ACTIVE' ORDER BY a.occurred_at DESC, a.id DESC`
 const ACTIVITY = `SELECT ${ENTRY}, m.remark FROM activities a JOIN mails m ON m.id = a.mail_id JOIN users u ON u.id = $1
   WHERE a.id = $2 AND ${BENCH_PERMITS}`
