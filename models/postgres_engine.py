@@ -135,13 +135,16 @@ class PostfachPostgresClient(AsyncpgDBClient):
 
     async def rows(self, statement: str, parameters: Sequence[Any]) -> Sequence[asyncpg.Record]:
         """Return the rows of a statement on a connection that is free."""
-        connection = await self.borrow()
+        # Whatever can be had without waiting is: each thing that could be waited for has its price.
+        at_hand = self._at_hand
+        connection = (at_hand and at_hand.take()) or await self.borrow()
         try:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *parameters)
         except BaseException:
             await self.give_back(connection, in_order=False)
             raise
-        await self.give_back(connection, in_order=True)
+        if at_hand is None or not at_hand.keep(connection):
+            await self.give_back(connection, in_order=True)
         return rows
 
     def in_use(self) -> int:

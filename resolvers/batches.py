@@ -84,16 +84,32 @@ class Batch(Generic[K, V]):
         """Return what belongs to the key, loaded together with the other keys of its level."""
         if key not in self._known:
             if self._is_alone:
-                self._is_alone = False
-                self._coming[key] = load = _Load()
-                await self._run([key], load)
-                await load.wait()
-            else:
-                await (self._coming.get(key) or self._ask([key])).wait()
+                return await self._get_alone(key)
+            await (self._coming.get(key) or self._ask([key])).wait()
         return self._known[key]
+
+    async def _get_alone(self, key: K) -> V | None:
+        """Load a key at once, within the caller's own task; whoever asks for it meanwhile waits for that."""
+        self._is_alone = False
+        coming = self._coming[key] = _Load()
+        try:
+            found = await self._load([key])
+        except asyncio.CancelledError:
+            coming.cancel()
+            raise
+        except Exception as error:
+            coming.fail(error)
+            raise
+        finally:
+            if self._coming.get(key) is coming:
+                del self._coming[key]
+        value = self._known[key] = found.get(key)
+        coming.end()
+        return value
 
     async def get_all(self, keys: Sequence[K]) -> list[V | None]:
         """Return what belongs to each key, in their order, at the cost of waiting once."""
+        self._is_alone = False
         known = self._known
         missing = [key for key in keys if key not in known]
         if missing:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from models.sessions import likeness
 from models.tables import ReadLevel, Role
 from resolvers.errors import UnauthenticatedError
 
@@ -27,6 +28,11 @@ class Viewer:
     activity_read_level: ReadLevel
     agents_log_read_level: ReadLevel
     session_id: UUID
+    likeness: str = field(init=False, repr=False, compare=False)
+    """What the database is asked whether it is still so (`models.sessions.still`)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "likeness", likeness(self.stored()))
 
     def stored(self) -> tuple[Any, ...]:
         """Return what `viewer_of` made the viewer of, but the session, as it is stored."""

@@ -59,6 +59,50 @@ def _asking(statement: str, first: int) -> str:
     return f"SELECT x.*, {sessions.still(first)} AS {HOLDS} FROM ({statement}) x"
 
 
+class _Door:
+    """Lets one in at a time, as a lock does; where nobody is in, without waiting and without anything made for it."""
+
+    __slots__ = ("_is_taken", "_waiting")
+
+    def __init__(self) -> None:
+        self._is_taken = False
+        self._waiting: list[asyncio.Future[None]] | None = None
+
+    def enter(self) -> bool:
+        """Go in, where nobody is; return whether."""
+        if self._is_taken:
+            return False
+        self._is_taken = True
+        return True
+
+    async def wait(self) -> None:
+        """Go in when nobody is in."""
+        while not self.enter():
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting = self._waiting or []
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except BaseException:
+                # Whoever was let in and does not come lets in another one.
+                if not self._is_taken:
+                    self._let_in()
+                raise
+
+    def leave(self) -> None:
+        """Go out."""
+        self._is_taken = False
+        if self._waiting:
+            self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.pop(0)
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+
 class Riding(Database):
     """The database for one query of a viewer who was looked up for another one."""
 
@@ -70,9 +114,9 @@ class Riding(Database):
         self.database = database
         self._viewer = viewer
         self._holds: bool | None = None
-        self._first = asyncio.Lock()
+        self._first = _Door()
 
-    def _asked(self) -> bool:
+    def _is_asked(self) -> bool:
         return self._holds is not None
 
     @property
@@ -82,26 +126,34 @@ class Riding(Database):
 
     async def holds(self) -> bool:
         """Whether the viewer is who he or she was: asked by a statement of its own, where none has been asked with."""
-        if not self._asked():
-            async with self._first:
-                if not self._asked():
+        if self._holds is None:
+            if not self._first.enter():
+                await self._first.wait()
+            try:
+                if not self._is_asked():
                     row = await sessions.viewer(self.database, self._viewer.session_id)
                     self._holds = row is not None and viewer_of(row, self._viewer.session_id) == self._viewer
+            finally:
+                self._first.leave()
         return self._holds is True
 
     async def fetch(self, statement: str, *parameters: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401
         """Return the rows of a statement. Raises `UnauthenticatedError` where the viewer is no longer the same."""
-        if not self._asked():
-            async with self._first:
-                if not self._asked() and statement.startswith("SELECT "):
+        if self._holds is None:
+            if not self._first.enter():
+                await self._first.wait()
+            try:
+                if not self._is_asked() and statement.startswith("SELECT "):
                     return await self._fetch_with(statement, parameters)
+            finally:
+                self._first.leave()
         if not await self.holds():
             raise UnauthenticatedError
         return await self.database.fetch(statement, *parameters)
 
     async def _fetch_with(self, statement: str, parameters: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         who = self._viewer
-        values = sessions.still_values(who.session_id, who.stored())
+        values = sessions.still_values(who.session_id, who.likeness)
         rows = await self.database.fetch(_asking(statement, len(parameters) + 1), *parameters, *values)
         if not rows:
             # Nobody has been asked about: the next statement asks.
@@ -118,10 +170,14 @@ class Riding(Database):
         then: Callable[[Sequence[Mapping[str, Any]]], None],
     ) -> Sequence[Mapping[str, Any]]:
         """Return the rows of a function that is a unit of work and asks itself, before it changes anything: they have `HOLDS`."""
-        if not self._asked():
-            async with self._first:
-                if not self._asked():
+        if self._holds is None:
+            if not self._first.enter():
+                await self._first.wait()
+            try:
+                if not self._is_asked():
                     return await self._call_with(function, parameters, then)
+            finally:
+                self._first.leave()
         if not await self.holds():
             raise UnauthenticatedError
         return await self.database.call(function, *parameters, then=then)
