@@ -10,7 +10,7 @@ from models.lateral import Parameters, each_with
 from models.visibility import rule
 from models.visibility.lists import Listing
 from models.visibility.rule import BOOKING_COLUMNS, ENTRY_COLUMNS, ORDER_OF_MAIL, Reader
-from models.visibility.stretches import Filter, Position, Stretch
+from models.visibility.stretches import START, Filter, Position, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +77,7 @@ class _Asked:
             narrowed.words,
             stretch.oldest_first,
             stretch.limit,
+            stretch.lower is START,
             self.has_instants,
             beside and beside.columns,
             is_sqlite,
@@ -102,7 +103,7 @@ class _Asked:
                 words=narrowed.words,
             ),
             Stretch(
-                Position(slot("lower_at"), slot("lower_id")),
+                START if stretch.lower is START else Position(slot("lower_at"), slot("lower_id")),
                 Position(slot("upper_at"), slot("upper_id")),
                 stretch.oldest_first,
                 stretch.limit,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.kept_texts import Slot
 from models.lateral import Parameters, contains, each_with
 from models.tables import ReadLevel
 from models.visibility import rule
-from models.visibility.stretches import FOREVER, LOWEST_ID
+from models.visibility.stretches import FOREVER, LOWEST_ID, START
 
 if TYPE_CHECKING:
     from models.tables import ActivityKind
@@ -44,25 +44,18 @@ class Listing:
     is_sqlite: bool
     parameters: Parameters
     mailbox: str | None = None
-    _ends: tuple[tuple[str, str], tuple[str, str]] | None = field(default=None, init=False)
 
     # PostgreSQL wants no parameter that the statement does not use, so these are added when they are wanted.
 
     @property
     def upper(self) -> tuple[str, str]:
         """The row up to which it goes, as expressions of its instant and its id."""
-        return self._bounds()[1]
+        return self._place(self.stretch.within(self.narrowed).upper)
 
     @property
     def lower(self) -> tuple[str, str]:
         """The row from which on it goes."""
-        return self._bounds()[0]
-
-    def _bounds(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        if self._ends is None:
-            stretch = self.stretch.within(self.narrowed)
-            self._ends = self._place(stretch.lower), self._place(stretch.upper)
-        return self._ends
+        return self._place(self.stretch.within(self.narrowed).lower)
 
     def _place(self, position: Position) -> tuple[str, str]:
         add = self.parameters.add
@@ -87,12 +80,21 @@ class Listing:
         return f" ORDER BY {moment} {way}, {identifier} {way} LIMIT {self.stretch.limit}"
 
     def _between(self, moment: str, identifier: str, *, of_range: bool = False) -> str:
-        upper = ("r.upper_at", "r.upper_id") if of_range else self.upper
-        lower = ("r.lower_at", "r.lower_id") if of_range else self.lower
-        return (
-            f"({moment}, {identifier}) < ({upper[0]}, {upper[1]}) "
-            f"AND ({moment}, {identifier}) >= ({lower[0]}, {lower[1]})"
-        )
+        place = f"({moment}, {identifier})"
+        upper_at, upper_id = ("r.upper_at", "r.upper_id") if of_range else self.upper
+        condition = f"{place} < ({upper_at}, {upper_id})"
+        if of_range and not self._has_lower:
+            # A period begins with whatever is at its first instant.
+            return f"{condition} AND {moment} >= r.lower_at"
+        if self._has_lower:
+            lower_at, lower_id = ("r.lower_at", "r.lower_id") if of_range else self.lower
+            condition += f" AND {place} >= ({lower_at}, {lower_id})"
+        return condition
+
+    @property
+    def _has_lower(self) -> bool:
+        """Whether it ends before the oldest entry. Each entry that is read would be compared with the end that it has not."""
+        return self.stretch.within(self.narrowed).lower is not START
 
     # Narrowing by what is not in the index.
 
@@ -137,13 +139,18 @@ class Listing:
 
     def _ranges(self, periods: str) -> str:
         """Return periods as ranges `r`: the part of each that lies in the stretch."""
-        (upper_at, upper_id), (lower_at, lower_id) = self.upper, self.lower
+        upper_at, upper_id = self.upper
         lowest, forever = f"'{LOWEST_ID}'::uuid", self.parameters.add(FOREVER, "timestamptz")
         until = f"coalesce(t.until, {forever})"
-        return (
-            f"(SELECT t.mailbox_id, "
+        columns = (
             f"CASE WHEN {until} <= {upper_at} THEN {until} ELSE {upper_at} END AS upper_at, "
-            f"CASE WHEN {until} <= {upper_at} THEN {lowest} ELSE {upper_id} END AS upper_id, "
+            f"CASE WHEN {until} <= {upper_at} THEN {lowest} ELSE {upper_id} END AS upper_id"
+        )
+        if not self._has_lower:
+            return f"(SELECT t.mailbox_id, {columns}, t.since AS lower_at FROM ({periods}) t WHERE t.since <= {upper_at})"
+        lower_at, lower_id = self.lower
+        return (
+            f"(SELECT t.mailbox_id, {columns}, "
             f"CASE WHEN t.since > {lower_at} THEN t.since ELSE {lower_at} END AS lower_at, "
             f"CASE WHEN t.since > {lower_at} THEN {lowest} ELSE {lower_id} END AS lower_id "
             f"FROM ({periods}) t WHERE t.since <= {upper_at} AND {until} >= {lower_at})"
