@@ -112,9 +112,9 @@ def _fields(write: JsonText) -> Fields:
         user={
             "node_id": write.global_id(NodeKind.USER, "p.id"),
             "login": write.text("p.login"),
-            "first_name": write.text("p.first_name"),
-            "last_name": write.text("p.last_name"),
-            "name": write.text("(p.first_name || ' ' || p.last_name)"),
+            "first_name": write.line("p.first_name"),
+            "last_name": write.line("p.last_name"),
+            "name": write.line("(p.first_name || ' ' || p.last_name)"),
             "email_name": write.optional(write.text("p.email_name")),
             "language": write.text("p.language"),
             "role": write.word("p.role"),

@@ -8,7 +8,7 @@ from tortoise.exceptions import IntegrityError
 
 from models import clock
 from models.database import Database
-from models.tables import Assignment
+from models.tables import Assignment, User
 from tests import storage
 from tests.models.settled import DAY, refuse, store
 from tests.storage import LONG_AGO, contents
@@ -74,6 +74,25 @@ async def test_another_user_may_be_there_at_the_same_time(database: Database) ->
         PERIOD, uuid4(), stored.home.id, stored.desk.id, stored.gone.id, LONG_AGO, LONG_AGO + DAY
     )
     assert await Assignment.filter(mailbox_id=stored.desk.id).count() == 3
+
+
+@pytest.mark.parametrize("column", ["first_name", "last_name"])
+@pytest.mark.asyncio
+async def test_a_user_s_names_hold_no_control_character(database: Database, column: str) -> None:
+    stored = await store(database)
+    change = f"UPDATE users SET {column} = $1 WHERE id = $2"
+    before = await contents(database)
+    for code in range(1, 32):
+        with pytest.raises(IntegrityError, match="users_names_on_a_line"):
+            await database.execute(change, f"An{chr(code)}na", stored.anna.id)
+    assert await contents(database) == before
+    for name in ("", " ", '"\\', "-", "]", "\x7f", "\u2028", "Ä"):
+        await database.execute(change, name, stored.anna.id)
+        found = await User.get(id=stored.anna.id)
+        assert getattr(found, column) == name
+    with pytest.raises(IntegrityError, match="users_names_on_a_line"):
+        await storage.user(stored.home, "berta", **{column: "Ber\nta"})
+    assert not await User.exists(login="berta@nord.example")
 
 
 @pytest.mark.parametrize("length", [timedelta(0), -timedelta(microseconds=1)])

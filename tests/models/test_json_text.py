@@ -40,6 +40,16 @@ async def test_texts(database: Database) -> None:
 
 
 @pytest.mark.asyncio
+async def test_texts_without_control_characters(database: Database) -> None:
+    drawing, write = random.Random(7), words(database)
+    every = "".join(chr(code) for code in range(32, 0x3000))
+    drawn = ["".join(drawing.choices("\\\"n/u0ä,'", k=drawing.randrange(12))) for _ in range(300)]
+    for value in (every, "", '"', "\\", '\\"', '"\\', "\\u0000", "\\n", *drawn):
+        assert await written(database, write.line("$1::text"), value) == orjson.dumps(value).decode(), value
+    assert await written(database, write.line("$1::text"), None) in {None, "null"}
+
+
+@pytest.mark.asyncio
 async def test_lines(database: Database) -> None:
     drawing, write = random.Random(7), words(database)
     every = "".join(chr(code) for code in range(1, 0x3000) if code != 10)
