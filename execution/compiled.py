@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from execution.documents import Document
     from execution.limits import Limits
 
-MOST_FIELDS = 50_000
+MOST_FIELDS = 20_000
 """Of all plans together; a field takes about a kilobyte."""
 
 COMPILED, REPLAYED, NOT_COMPILED = "compiled", "replayed", "not compiled"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from execution.plan import Operation
 
-KEPT_BYTES = 64 * 1024 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
 TOKEN_BYTES = 800
 """What a token takes as a part of a parsed document, more or less."""
 CHARACTER_BYTES = 4
@@ -152,7 +152,11 @@ class Documents:
         self._kept[text] = document
         self.bytes += document.bytes
         while self.bytes > self._most:
-            self.bytes -= self._kept.popitem(last=False)[1].bytes
+            _, oldest = self._kept.popitem(last=False)
+            self.bytes -= oldest.bytes
+            for operation in oldest.compiled.values():
+                if operation is not None:
+                    operation.forget()
 
 
 def _size(value: object) -> object:

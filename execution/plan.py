@@ -59,6 +59,7 @@ class Operation:
         self._root = root
         self._conditions = conditions(document)
         self.plans: dict[tuple[Any, ...], Plan] = {}
+        self._kept: Kept | None = None
 
     def plan(self, variables: VariableValues, kept: Kept) -> Plan:
         """Return the plan for these variables, made when its choice of fields is first asked for."""
@@ -67,10 +68,17 @@ class Operation:
         if plan is None:
             selections = Selections(self.schema, self.document, self.node, variables)
             plan = self.plans[choice] = Plan(self._strawberry, selections, self._root)
+            self._kept = kept
             kept.add(plan, lambda: self.plans.pop(choice, None))
         else:
             kept.touch(plan)
         return plan
+
+    def forget(self) -> None:
+        """Have no plan kept: the document is not kept any more either."""
+        for plan in tuple(self.plans.values()):
+            if self._kept is not None:
+                self._kept.drop(plan)
 
 
 class Kept:
@@ -78,17 +86,23 @@ class Kept:
 
     def __init__(self, most_fields: int) -> None:
         self._most = most_fields
-        self._plans: OrderedDict[Plan, Callable[[], object]] = OrderedDict()
+        self._plans: OrderedDict[Plan, tuple[int, Callable[[], object]]] = OrderedDict()
         self.fields = 0
 
     def add(self, plan: Plan, forget: Callable[[], object]) -> None:
         """Keep a plan until `forget` takes it from its operation."""
-        self._plans[plan] = forget
+        self._plans[plan] = plan.fields, forget
         self.fields += plan.fields
         while self.fields > self._most:
-            oldest, forget_it = self._plans.popitem(last=False)
-            self.fields -= oldest.fields
-            forget_it()
+            self.drop(next(iter(self._plans)))
+
+    def drop(self, plan: Plan) -> None:
+        """Keep a plan no longer. It counts as much as when it came, whatever was added to it since."""
+        found = self._plans.pop(plan, None)
+        if found is not None:
+            fields, forget = found
+            self.fields -= fields
+            forget()
 
     def touch(self, plan: Plan) -> None:
         """Note that a plan was used; one that is no longer kept serves whoever holds it."""

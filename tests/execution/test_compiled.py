@@ -12,6 +12,7 @@ import pytest
 
 from execution import compiled as room
 from execution.compiled import Compiled
+from execution.documents import Documents
 from execution.plan import Operation
 from tests.execution.zoo import Context, Zoo
 from tests.operations import Drawn, Generator
@@ -173,3 +174,19 @@ async def test_what_is_kept_is_bounded_by_its_fields(monkeypatch: pytest.MonkeyP
     assert operation is not None
     assert len(operation.plans) == 2
     assert compiled.kept_fields == 10 + 9
+
+
+async def test_what_a_document_was_compiled_to_goes_with_it() -> None:
+    compiled = Compiled()
+    schema = Zoo(compiled)
+    schema.documents = Documents(schema._schema, kept_bytes=30_000)  # noqa: SLF001 (it has no public name)
+    texts = [f"query Q{number} {{ animals(first: 3) {{ ... on Cat {{ name }} }} }}" for number in range(20)]
+    for text in texts:
+        assert (await schema.execute(text, None, Context())).errors is None
+    kept = [text for text in texts if schema.documents.known(text) is not None]
+    assert 0 < len(kept) < len(texts)
+    # One field each: what is added for the types of the animals that come is not counted.
+    assert compiled.kept_fields == len(kept)
+    for text in reversed(texts):
+        assert (await schema.execute(text, None, Context())).errors is None
+    assert compiled.kept_fields == sum(schema.documents.known(text) is not None for text in texts)
