@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import sys
 
-from bench import booking, compare, embedded, feed, fill, first, import_million, memory, plain, shapes
+from bench import (
+    booking,
+    compare,
+    embedded,
+    fairness,
+    feed,
+    fill,
+    first,
+    import_million,
+    memory,
+    plain,
+    shapes,
+)
 
 MEASUREMENTS = {
     "compare": (compare.main, "the four operations beside the limit, Mercurius and PostGraphile"),
     "booking": (booking.main, "bookMail beside the bare inserts"),
+    "fairness": (fairness.main, "what others notice of one viewer's worst documents"),
     "feed": (feed.main, "pages of the feed in an agency that is all VIP, for each shape of user"),
     "fill": (fill.main, "no measurement: a database with the data, to be looked at"),
     "first": (first.main, "a document that was never seen"),

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 
@@ -81,14 +81,15 @@ def run(load: Load) -> Measured:
     return Measured(**json.loads(done.stdout))
 
 
-class _Connection:
+class Connection:
+    """A connection that asks one request after the other, each with its number."""
+
     __slots__ = ("answers", "begun", "buffer", "expected", "requests", "seen", "socket")
 
-    def __init__(self, port: int, requests: Sequence[bytes], *, once: bool) -> None:
+    def __init__(self, port: int, requests: Iterator[tuple[int, bytes]]) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        turns = enumerate(requests)
-        self.requests = turns if once else cycle(list(turns))
+        self.requests = requests
         self.seen: dict[int, bytes] = {}
         self.buffer = b""
         self.expected = 0
@@ -143,7 +144,8 @@ def measure(load: Load) -> Measured:
         own = raw[number % len(raw) :: step] if not load.once else raw[number::step]
         if not own:
             continue
-        connection = _Connection(load.port, own, once=load.once)
+        turns = enumerate(own)
+        connection = Connection(load.port, turns if load.once else cycle(list(turns)))
         connections[connection.socket.fileno()] = connection
         poll.register(connection.socket, select.EPOLLIN)
     begun = time.perf_counter()
@@ -177,7 +179,7 @@ def _late() -> list[tuple[int, int]]:
     raise TimeoutError("no answer for a minute")
 
 
-def _is_good(connection: _Connection, answer: bytes, *, same: bool) -> bool:
+def _is_good(connection: Connection, answer: bytes, *, same: bool) -> bool:
     if not answer.startswith(GOOD) or b'"errors":[{' in answer:
         return False
     if not same:

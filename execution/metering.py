@@ -16,9 +16,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from execution.lanes import Lane
+
 T = TypeVar("T")
 
 STRETCH_SECONDS = 0.005
+SHORT_SECONDS = 0.002
+"""The same where others come first; then they have the process to themselves for so many times as long:"""
+PAUSES = 3
+LONG_SECONDS, LONGEST_SECONDS = 0.03, 0.25
+"""A step of this length is followed by a pause, whoever it was, where others are there; beyond the second it is no longer."""
 STEPS = 10
 """How many steps are let go on in a round: together they rarely take longer than a stretch."""
 
@@ -30,11 +37,31 @@ class Meter(Protocol):
     def clock(self) -> Callable[[], float]:
         """The clock."""
 
+    @property
+    def lane(self) -> Lane:
+        """The statements of whose steps these are."""
+
     def rest(self) -> asyncio.Future[None] | None:
         """Return what a step has to wait for so that others are looked after, None where it may be done."""
 
     def add(self, seconds: float) -> None:
         """Count a step."""
+
+    def add_elsewhere(self, seconds: float) -> None:
+        """Count what was done for it while the process went on."""
+
+
+def lane_of_task() -> Lane | None:
+    """Return the lane of whoever the running task works for."""
+    meter = _metered_by.get()
+    return None if meter is None else meter.lane
+
+
+def charge(seconds: float) -> None:
+    """Count what a thread did for whoever the running task works for."""
+    meter = _metered_by.get()
+    if meter is not None:
+        meter.add_elsewhere(seconds)
 
 
 _metered_by: ContextVar[Meter | None] = ContextVar("metered_by", default=None)
@@ -94,23 +121,29 @@ class Metered(Coroutine[Any, Any, T]):
             _metered_by.reset(before)
 
 
+def _nobody() -> bool:
+    return False
+
+
 class Stretch:
     """How long a process is busy with somebody before it looks whether others have something to do.
 
-    Steps that come when a stretch `is_over` wait, and a few of them are done in each round of the loop that follows.
+    Steps that come when a stretch `is_over` wait, and a few of them are done in each round of the loop that follows; where it
+    `has_pauses`, in each pause.
     """
 
-    __slots__ = ("_goes_on", "_seconds", "_waiting", "is_over")
+    __slots__ = ("_goes_on", "_seconds", "_waiting", "has_pauses", "is_over", "others_are_there")
 
     def __init__(self) -> None:
         self._seconds = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self.is_over = self._goes_on = False
+        self.is_over = self._goes_on = self.has_pauses = False
+        self.others_are_there: Callable[[], bool] = _nobody
 
     def add(self, seconds: float) -> None:
         """Count a step."""
         self._seconds += seconds
-        if self._seconds > STRETCH_SECONDS and not self.is_over:
+        if self._seconds > (SHORT_SECONDS if self.has_pauses else STRETCH_SECONDS) and not self.is_over:
             self.is_over = True
             self._go_on_soon()
 
@@ -123,7 +156,13 @@ class Stretch:
     def _go_on_soon(self) -> None:
         if not self._goes_on:
             self._goes_on = True
-            asyncio.get_running_loop().call_soon(self._go_on)
+            loop = asyncio.get_running_loop()
+            if self.has_pauses:
+                loop.call_later(PAUSES * min(self._seconds, LONGEST_SECONDS), self._go_on)
+            elif self._seconds > LONG_SECONDS and self.others_are_there():
+                loop.call_later(2 * min(self._seconds, LONGEST_SECONDS), self._go_on)
+            else:
+                loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """Begin another stretch with some of those who wait; look for the next ones when these had their round."""

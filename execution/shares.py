@@ -1,10 +1,11 @@
-"""A fair share for everybody: whose operations are long waits for those whose operations are short.
+"""A fair share for everybody: who uses far more than others waits for them.
 
-What somebody uses is what each operation takes beyond the moment that is free: the time for which the process was busy with it
-and, for a query of somebody who is signed in, for which it waited while the process was not busy with others, so for the
-database. It is forgotten at a twentieth of that speed. Who has used more than two seconds, and four times as much as most of the
-others who are there, gets no more than that twentieth until they have gone or use as much. Where nobody else is there,
-and between those who ask alike, only the number of operations at once is limited.
+What somebody uses is what each operation takes: the time for which the process was busy with it and, for a query of somebody who
+is signed in, for which it waited while the process was not busy with others, so for the database. It is forgotten at a twentieth
+of that speed. Who has used more than is free, and in the last second more than twice as much as most of the others who are
+active, goes on as one of few: gets no more than that twentieth, one operation at a time and one statement at a time, with pauses
+in which others come first, until half of what is free is free again. Where nobody else is there, and between those who ask alike,
+only the number of operations and of statements at once is limited.
 
 Who is signed in is compared with others who are: so nobody is held up on account of names that cost nothing to have. An operation
 that has begun goes on to its end.
@@ -17,10 +18,12 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphql import OperationType
 
+from execution.lanes import Lane
 from execution.metering import Metered, Stretch
 
 if TYPE_CHECKING:
@@ -28,29 +31,65 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FREE_MOMENT = 0.01
-"""What an operation takes and nobody counts: a page of a list and most else takes less."""
 FORGOTTEN = 0.05
 """Seconds that are forgotten in each second."""
-FREE_SECONDS = 2.0
-CLOSE_SECONDS = 1.0
-"""Who has used more, and much more than others, has one operation at a time: several could use far more than is left."""
-MOST_SECONDS = 3.0
+FREE_SECONDS = 0.5
+"""What a burst may use: some hundred pages of a list."""
+MOST_SECONDS = 1.5
 """More is not remembered: so nobody waits for longer than it takes to forget what is above the free ones."""
-TIMES_THE_OTHERS = 4
+TIMES_THE_OTHERS = 3
+MANY, LONG_SECONDS = 2.0, 0.5
+"""Who had fewer operations under way in the last second, on average, and less of it taken by long ones, is not held up."""
+TIMES_THE_USUAL = 3
+"""What an operation takes beyond so many times what is usual is long."""
+USUAL_SECONDS, LEAST_SECONDS, STEP = 0.01, 0.001, 0.05
+"""What is usual before anything is known of it, at the least, and how fast that is learned."""
+WAITED_MOST = 0.01
+"""What a change's waiting counts at the most: mostly it waits for locks, so for others."""
 AT_ONCE = 6
 """Operations of one at once: as many as a browser has connections, and enough to keep a process busy."""
 THERE_SECONDS = 5.0
 """How long after the last operation somebody is still there."""
+ACTIVE_SECONDS = 0.4
+"""How long after the last operation somebody still counts among those who are compared with."""
+WINDOW_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 """How often it is looked what others use, and whether who waits may begin."""
 KEPT = 1_000
 """How many are remembered before those who have gone are forgotten."""
 
 
+class Recent:
+    """A sum of what was added within the last second, more or less."""
+
+    __slots__ = ("_before", "_in_window", "_window")
+
+    def __init__(self) -> None:
+        self._window = float("-inf")
+        self._in_window = self._before = 0.0
+
+    def add(self, seconds: float, now: float) -> None:
+        """Add something."""
+        passed = now - self._window
+        if passed >= WINDOW_SECONDS:
+            self._before = self._in_window if passed < 2 * WINDOW_SECONDS else 0.0
+            self._window, self._in_window = now, 0.0
+        self._in_window += seconds
+
+    def sum(self, now: float) -> float:
+        """Return the sum."""
+        passed = (now - self._window) / WINDOW_SECONDS
+        if passed < 1:
+            return self._before * (1 - passed) + self._in_window
+        return self._in_window * (2 - passed) if passed < 2 else 0.0  # noqa: PLR2004 (two windows)
+
+
 @dataclass(slots=True)
 class _Share:
-    """What one has used by `at`, what is under way, and who waits, in the order in which they came."""
+    """What one has used by `at`, what is under way, and who waits, in the order in which they came.
+
+    `is_heavy` while others come first; who is not is not looked at again before `fine_until`.
+    """
 
     is_known: bool
     at: float
@@ -58,7 +97,20 @@ class _Share:
     turns: list[Turn] = field(default_factory=list)
     waiting: deque[tuple[Turn, asyncio.Future[None]]] = field(default_factory=deque)
     is_looked_after: bool = False
+    is_heavy: bool = False
+    above: tuple[float, float] = (0.0, 0.0)
+    above_at: float = float("-inf")
+    """What it had under way when it was found to be heavy, and when that was last more than others have."""
+    fine_until: float = float("-inf")
+    is_counted: bool = False
+    was_there: bool = False
+    """Whether it was among those who were active, and who were there, when it was looked last."""
     stretch: Stretch = field(default_factory=Stretch)
+    lane: Lane = field(default_factory=Lane)
+    many: Recent = field(default_factory=Recent)
+    """How many operations were under way."""
+    long: Recent = field(default_factory=Recent)
+    """What long operations took beyond what is usual."""
 
     def forget(self, now: float) -> None:
         """Bring what was used up to now."""
@@ -76,13 +128,26 @@ class _Share:
             used += each.seconds(now)
         return min(MOST_SECONDS, used)
 
-    def is_there(self, now: float) -> bool:
+    def lately(self, now: float, long: float) -> tuple[float, float]:
+        """Return how many operations were under way in the last second, and what they took beyond what is long."""
+        many, more = self.many.sum(now), self.long.sum(now)
+        for each in self.turns:
+            many += min(WINDOW_SECONDS, now - each.began)
+            more += min(WINDOW_SECONDS, max(0.0, each.seconds(now) - long))
+        return many, more
+
+    def is_there(self, now: float, seconds: float = THERE_SECONDS) -> bool:
         """Whether others go on account of this one."""
-        return bool(self.turns or self.waiting) or now - self.at < THERE_SECONDS
+        return bool(self.turns or self.waiting) or now - self.at < seconds
 
     def set_listeners_apart(self) -> None:
         """Leave subscriptions out of what is under way: one that listens takes nothing from others."""
         self.turns = [each for each in self.turns if each.kind() != OperationType.SUBSCRIPTION.value]
+
+    def set_heavy(self, *, is_heavy: bool) -> None:
+        """Have others come first from now on, or no more."""
+        self.is_heavy = is_heavy
+        self.stretch.has_pauses = self.lane.is_narrow = is_heavy
 
 
 class Shares:
@@ -96,50 +161,119 @@ class Shares:
         self.busy = 0.0
         """For how long the process was busy with operations, in all."""
         self._shares: dict[Hashable, _Share] = {}
-        self._used: dict[bool, list[float]] = {}
+        self.usual = USUAL_SECONDS
+        """What most operations take."""
+        self._lately: dict[bool, tuple[list[float], list[float]]] = {}
+        self._there: dict[bool, int] = {}
         self._looked = self._forgot = float("-inf")
 
     def turn(self, name: Hashable, *, is_known: bool = True) -> Turn:
         """Return the turn of an operation of this one, who `is_known` by more than an address."""
-        now = self.clock()
         share = self._shares.get(name)
         if share is None:
+            now = self.clock()
             if len(self._shares) >= KEPT:
                 self._forget(now)
             share = self._shares[name] = _Share(is_known, now)
+            share.stretch.others_are_there = partial(self._others_are_there, share)
         return Turn(self, share)
+
+    def learn(self, share: _Share, seconds: float, passed: float, now: float) -> None:
+        """Learn from an operation that ended."""
+        usual = self.usual
+        long = seconds - TIMES_THE_USUAL * usual
+        if long > 0:
+            share.long.add(long, now)
+        elif share.is_heavy and not share.waiting and not share.turns:
+            # One like everybody's, and no other: what had taken long was not for this one to answer for.
+            share.set_heavy(is_heavy=False)
+        share.many.add(passed, now)
+        self.usual = max(LEAST_SECONDS, usual * (1 + STEP if seconds > usual else 1 - STEP))
 
     def must_wait(self, share: _Share, now: float) -> bool:
         """Whether no operation of this one may begin now."""
-        if share.seconds(now) <= CLOSE_SECONDS and len(share.turns) < AT_ONCE:
-            return False
-        share.set_listeners_apart()
+        if self.is_heavy(share, now):
+            return self._waits_for_others(share, now)
         if len(share.turns) >= AT_ONCE:
-            return True
-        used = share.seconds(now)
-        if used <= CLOSE_SECONDS or (used <= FREE_SECONDS and not share.turns):
-            return False
-        share.forget(now)
-        usual = self._usual(share, now)
-        return usual is not None and used > TIMES_THE_OTHERS * usual
+            share.set_listeners_apart()
+        return len(share.turns) >= AT_ONCE
 
-    def _usual(self, share: _Share, now: float) -> float | None:
-        """Return what most of the others use, None where nobody else is there."""
+    def is_heavy(self, share: _Share, now: float) -> bool:
+        """Whether others come first, looked at now and then."""
+        if share.is_heavy or now < share.fine_until or share.seconds(now) <= FREE_SECONDS:
+            return share.is_heavy
+        share.set_listeners_apart()
+        if share.seconds(now) > FREE_SECONDS:
+            share.above = share.lately(now, TIMES_THE_USUAL * self.usual)
+            if self._is_above(share, now, *share.above):
+                share.above_at = now
+                share.set_heavy(is_heavy=True)
+                return True
+        share.fine_until = now + LOOK_SECONDS
+        return False
+
+    def _waits_for_others(self, share: _Share, now: float) -> bool:
+        share.set_listeners_apart()
+        used = share.seconds(now)
+        many, long = share.above
+        if self._is_above(share, now, max(many, len(share.turns) + len(share.waiting)), long):
+            share.above_at = now
+        # Others may do nothing for a moment. Where they have gone, nobody is waited for any longer.
+        is_over = now - share.above_at > WINDOW_SECONDS or self._usual(share, now) is None
+        if is_over or (used <= FREE_SECONDS / 2 and not share.turns):
+            share.set_heavy(is_heavy=False)
+            return False
+        return bool(share.turns) or used > FREE_SECONDS
+
+    def _is_above(self, share: _Share, now: float, many: float, long: float) -> bool:
+        """Whether so many operations under way, or so much taken by long ones, are far more than others have."""
+        if many <= MANY and long <= LONG_SECONDS:
+            return False
+        others = self._usual(share, now)
+        return others is not None and (
+            many > max(MANY, TIMES_THE_OTHERS * others[0])
+            or long > max(LONG_SECONDS, TIMES_THE_OTHERS * others[1])
+        )
+
+    def _usual(self, share: _Share, now: float) -> tuple[float, float] | None:
+        """Return what most of the others who are active had lately, None where nobody else is there."""
         if not 0 <= now - self._looked < LOOK_SECONDS:
-            self._looked, self._used = now, {True: [], False: []}
-            for each in self._shares.values():
-                if each.turns:
-                    each.set_listeners_apart()
-                if each.is_there(now):
-                    used = each.seconds(now)
-                    self._used[False].append(used)
-                    if each.is_known:
-                        self._used[True].append(used)
-            for known in self._used.values():
-                known.sort()
-        there = self._used[share.is_known]
-        # This one is among them, and above the middle if it matters. So a second name raises the measure for nobody.
-        return there[(len(there) - 2) // 2] if len(there) > 1 else None
+            self._look(now)
+        many, long = self._lately[share.is_known]
+        number = len(many) - share.is_counted
+        if number > 0:
+            # Were this one among them, it is above the middle if it matters. So a second name raises the measure for nobody.
+            return many[(number - 1) // 2], long[(number - 1) // 2]
+        return (0.0, 0.0) if self._there[share.is_known] > share.was_there else None
+
+    def _others_are_there(self, share: _Share) -> bool:
+        return self._usual(share, self.clock()) is not None
+
+    def _look(self, now: float) -> None:
+        self._looked = now
+        long = TIMES_THE_USUAL * self.usual
+        known: list[tuple[float, float]] = []
+        everybody: list[tuple[float, float]] = []
+        there = {True: 0, False: 0}
+        for each in self._shares.values():
+            if each.turns:
+                each.set_listeners_apart()
+            # Nobody waits for somebody who waits.
+            each.was_there = not each.is_heavy and each.is_there(now)
+            each.is_counted = each.was_there and each.is_there(now, ACTIVE_SECONDS)
+            if each.was_there:
+                there[False] += 1
+                there[True] += each.is_known
+            if each.is_counted:
+                lately = each.lately(now, long)
+                everybody.append(lately)
+                if each.is_known:
+                    known.append(lately)
+        self._there = there
+        self._lately = {
+            is_known: (sorted(many for many, _ in found), sorted(more for _, more in found))
+            for is_known, found in ((True, known), (False, everybody))
+        }
 
     def _forget(self, now: float) -> None:
         """Forget those who have nothing under way and have used nothing that still counts."""
@@ -162,11 +296,12 @@ class Turn:
     `kind` says what is executed, once that is known: `query`, `mutation` or `subscription`.
     """
 
-    __slots__ = ("_busy", "_own", "_share", "_shares", "began", "clock", "is_under_way", "kind")
+    __slots__ = ("_busy", "_own", "_share", "_shares", "began", "clock", "is_under_way", "kind", "lane")
 
     def __init__(self, shares: Shares, share: _Share) -> None:
         self._shares = shares
         self._share = share
+        self.lane = share.lane
         self.clock = shares.clock
         self.kind: Callable[[], str | None] = _unknown
         self.is_under_way = False
@@ -211,24 +346,47 @@ class Turn:
         """Count a step of the operation's tasks."""
         self._own += seconds
         self._shares.busy += seconds
-        self._share.stretch.add(seconds)
+        stretch = self._share.stretch
+        stretch.add(seconds)
+        if stretch.is_over:
+            self._shares.is_heavy(self._share, self.clock())
+
+    def add_elsewhere(self, seconds: float) -> None:
+        """Count what was done for the operation while the process went on; at one address there may be many."""
+        if self._share.is_known:
+            self._own += seconds
+
+    def charge(self, seconds: float) -> None:
+        """Count something outside of any turn: this one does not begin."""
+        self._share.forget(self.clock())
+        self._share.add(seconds)
 
     def rest(self) -> asyncio.Future[None] | None:
         """Return what a step has to wait for so that others are looked after, None where it may be done."""
-        return self._share.stretch.rest() if self._share.stretch.is_over else None
+        stretch = self._share.stretch
+        if not stretch.is_over or (stretch.has_pauses and self.kind() == OperationType.MUTATION.value):
+            # Others may wait for the locks of a change.
+            return None
+        return stretch.rest()
 
     def seconds(self, now: float) -> float:
-        """Return what it has taken so far beyond what is free."""
-        taken = self._own
-        if self._share.is_known and self.kind() == OperationType.QUERY.value:
-            # What it waited for, but for the steps of all operations: these are counted by whose they are.
-            taken += max(0.0, now - self.began - (self._shares.busy - self._busy))
-        return max(0.0, taken - FREE_MOMENT)
+        """Return what it has taken so far."""
+        if not self._share.is_known:
+            return self._own
+        # What it waited for, but for the steps of all operations: these are counted by whose they are.
+        waited = now - self.began - (self._shares.busy - self._busy)
+        if waited <= 0.0:
+            return self._own
+        if self.kind() == OperationType.QUERY.value:
+            return self._own + waited
+        return self._own + min(waited, WAITED_MOST)
 
     def tell(self) -> None:
-        """Count what it took to make an event's answer: nothing of that is free."""
-        self._share.forget(self.clock())
+        """Count what it took to make an event's answer: nobody has asked for it just now, so all of that is long."""
+        now = self.clock()
+        self._share.forget(now)
         self._share.add(self._own)
+        self._share.long.add(self._own, now)
         self._own = 0.0
 
     def end(self) -> None:
@@ -238,10 +396,13 @@ class Turn:
         self.is_under_way = False
         share, now = self._share, self.clock()
         share.forget(now)
+        seconds = self.seconds(now)
         if self in share.turns:
             share.turns.remove(self)
-        share.add(self.seconds(now))
-        self._let_in(now)
+        share.add(seconds)
+        self._shares.learn(share, seconds, now - self.began, now)
+        if share.waiting:
+            self._let_in(now)
 
     def _enter(self, now: float) -> None:
         self._share.forget(now)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import PoolConnectionWrapper, TransactionContextPooled
 
+from execution.metering import lane_of_task
 from models.postgres_pool import AtHand
 
 if TYPE_CHECKING:
@@ -134,18 +136,26 @@ class PostfachPostgresClient(AsyncpgDBClient):
             await at_hand.give_back(connection)
 
     async def rows(self, statement: str, parameters: Sequence[Any]) -> Sequence[asyncpg.Record]:
-        """Return the rows of a statement on a connection that is free."""
-        # Whatever can be had without waiting is: each thing that could be waited for has its price.
-        at_hand = self._at_hand
-        connection = (at_hand and at_hand.take()) or await self.borrow()
+        """Return the rows of a statement on a connection that is free, when few are used for the same viewer."""
+        lane = lane_of_task()
+        if lane is not None and not lane.enter():
+            await lane.wait()
+        began = time.monotonic()
         try:
-            rows: list[asyncpg.Record] = await connection.fetch(statement, *parameters)
-        except BaseException:
-            await self.give_back(connection, in_order=False)
-            raise
-        if at_hand is None or not at_hand.keep(connection):
-            await self.give_back(connection, in_order=True)
-        return rows
+            # Whatever can be had without waiting is: each thing that could be waited for has its price.
+            at_hand = self._at_hand
+            connection = (at_hand and at_hand.take()) or await self.borrow()
+            try:
+                rows: list[asyncpg.Record] = await connection.fetch(statement, *parameters)
+            except BaseException:
+                await self.give_back(connection, in_order=False)
+                raise
+            if at_hand is None or not at_hand.keep(connection):
+                await self.give_back(connection, in_order=True)
+            return rows
+        finally:
+            if lane is not None:
+                lane.leave(began)
 
     def in_use(self) -> int:
         """Return how many connections somebody uses."""

@@ -28,11 +28,11 @@ class Lanes:
     _lanes: dict[str, _Lane] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
-        """Wait for a turn and hold it within the block. Raises `RateLimitedError` at once where too many wait already."""
+    async def turn(self, name: str, *, alone: bool = False) -> AsyncIterator[None]:
+        """Wait for a turn, or to be `alone`, within the block. Raises `RateLimitedError` at once where too many wait already."""
         lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes[name] = _Lane(asyncio.Semaphore(self.at_once))
+            lane = self._lanes[name] = _Lane(asyncio.Semaphore(1 if alone else self.at_once))
         if lane.inside >= self.most:
             raise RateLimitedError("Too many at once; try again later.", 1)
         lane.inside += 1

@@ -4,7 +4,7 @@ An attempt is written down before its password is looked at, as one that is unde
 So no alias, no parallel request and no second process gets around the numbers, and who goes away in between has failed.
 
 Nobody can lock somebody else out: an address from which the login has signed in before is not limited by what others do, there
-or elsewhere. What is tried there takes turns of its own, a few at once.
+or elsewhere. What is tried there takes turns of its own. Of one login one password at a time is looked at.
 
 A login that nobody has is limited like any other.
 """
@@ -77,12 +77,12 @@ async def sign_in(request: Request, login: str, user_id: UUID | None) -> AsyncIt
     key = request.services.tokens.fingerprint(f"login {login}")
     lanes = request.services.lanes
     if await attempts.is_known(request.database, user_id, address, clock.now() - attempts.REMEMBERED):
-        async with lanes.turn(f"known {key} {address}"):
+        async with lanes.turn(f"known {key} {address}", alone=True):
             yield Attempt(None, address)
         return
     async with (
         lanes.turn(f"address {address}"),
-        lanes.turn(f"login {key}"),
+        lanes.turn(f"login {key}", alone=True),
         _counted(request, Attempt(await _let_in(request, key, address), address)) as attempt,
     ):
         yield attempt
@@ -92,7 +92,7 @@ async def sign_in(request: Request, login: str, user_id: UUID | None) -> AsyncIt
 async def own_password(request: Request, user_id: UUID) -> AsyncIterator[Attempt]:
     """Let an attempt in to tell the viewer's own password. Raises `RateLimitedError`."""
     key = request.services.tokens.fingerprint(f"user {user_id}")
-    async with request.services.lanes.turn(f"user {key}"):
+    async with request.services.lanes.turn(f"user {key}", alone=True):
         attempt = Attempt(await _let_in(request, key, None), place_of(request.remote_address))
         async with _counted(request, attempt):
             yield attempt

@@ -9,6 +9,7 @@ not answer, and an operation that takes too long, 503.
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from functools import lru_cache
 
 from starlette.requests import HTTPConnection, Request
@@ -16,13 +17,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from execution.limits import LIMIT_EXCEEDED
+from execution.shares import Turn
 from models.database import Database, DatabaseUnavailableError
 from resolvers.request import Request as Asking
 from resolvers.request import Viewer
 from resolvers.riding import Riding
 from schema.context import Context, CookieJar
 from schema.failures import TIMED_OUT, UNAVAILABLE
-from schema.root import may_ride
+from schema.root import Schema, may_ride
 from server.answers import (
     BAD_REQUEST,
     GRAPHQL,
@@ -43,6 +45,7 @@ from server.origins import Origin, allow_origin, origin_of, preflight_headers
 from server.playground import playground_page
 from server.runtime import Runtime
 from server.sent import SentRequest
+from server.turns import BYTE_SECONDS, LARGE_BYTES, looked_at, read_at, turn_by
 
 METHODS = "GET, POST, OPTIONS"
 REFUSED = frozenset({BAD_REQUEST, LIMIT_EXCEEDED})
@@ -99,7 +102,15 @@ class GraphQLOverHttp:
         return playground_page(self._settings)
 
     async def _operation(self, request: Request, origin: Origin, kind: str) -> Response:
-        wanted = with_document(self._runtime, asked(parse(await read_body(request))))
+        body = await read_body(request)
+        if len(body) <= LARGE_BYTES:
+            wanted = asked(parse(body))
+        else:
+            with UnlessGone(request.receive):
+                wanted = await read_at(
+                    self._turn(request, origin), self._settings, len(body), lambda: asked(parse(body))
+                )
+        wanted = with_document(self._runtime, wanted)
         claim, jar = authenticate(request, self._runtime, self._cookies, origin)
         with UnlessGone(request.receive):
             done = await self._executed(request, wanted, claim, jar)
@@ -111,9 +122,23 @@ class GraphQLOverHttp:
         elif done.refused and (kind == GRAPHQL or REFUSED.intersection(done.codes)):
             status = 400
         response = respond(done.body, status, kind, headers)
+        if len(response.body) > LARGE_BYTES:
+            turn = turn_by(
+                self._runtime, None if claim is None else claim.last_viewer(), remote_address(request)
+            )
+            turn.charge(len(response.body) * BYTE_SECONDS)
         if jar is not None:
             self._cookies.write(response, jar)
         return response
+
+    def _turn(self, request: Request, origin: Origin) -> Turn:
+        """Return a turn of whoever sent a request, before it is read what is wanted."""
+        viewer = None
+        with suppress(RefusedError):
+            # It is said in its place what is wrong.
+            claim, _ = authenticate(request, self._runtime, self._cookies, origin)
+            viewer = None if claim is None else claim.last_viewer()
+        return turn_by(self._runtime, viewer, remote_address(request))
 
     async def _executed(
         self, request: Request, wanted: Asked, claim: Claim | None, jar: CookieJar | None
@@ -140,13 +165,7 @@ class GraphQLOverHttp:
                 return context(await claim.viewer())
 
         known = claim.last_viewer()
-        if known is None or not may_ride(
-            self._runtime.schema,
-            wanted.query,
-            wanted.variables,
-            self._settings.limits,
-            wanted.operation_name,
-        ):
+        if known is None or not await self._may_ride(wanted, known):
             return await execute(self._runtime, wanted, await anew(), anew=anew)
         riding = Riding(database, known)
 
@@ -157,6 +176,17 @@ class GraphQLOverHttp:
                 return None if await riding.holds() else context(await claim.viewer())
 
         return await execute(self._runtime, wanted, context(known, riding), renewed, anew)
+
+    async def _may_ride(self, wanted: Asked, viewer: Viewer) -> bool:
+        """Whether who the viewer is can be asked with the first statement."""
+        schema, text = self._runtime.schema, wanted.query
+
+        def may() -> bool:
+            return may_ride(schema, text, wanted.variables, self._settings.limits, wanted.operation_name)
+
+        if text and isinstance(schema, Schema) and schema.documents.known(text) is None:
+            return await looked_at(self._runtime.shares.turn(viewer.id), may)
+        return may()
 
 
 def _posted() -> RefusedError:

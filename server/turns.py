@@ -7,7 +7,7 @@ has to be able to end it.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from resolvers import sign_in_limits
 from schema.failures import TIMED_OUT
@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from execution.shares import Turn
+    from resolvers.request import Viewer
     from schema.context import Context
     from server.bodies import Asked
     from server.runtime import Runtime
+    from server.settings import Settings
+
+T = TypeVar("T")
 
 SESSIONS = frozenset({"signIn", "refreshSession", "signOut"})
+LARGE_BYTES = 16 * 1024
+BYTE_SECONDS = 6e-9
+"""What is counted for each byte of a body that is larger: to receive it, or to write and to send it."""
 LITTLE_COST = 100
 """What such an operation may ask for beside."""
 
@@ -40,10 +47,47 @@ class HeldUpError(RefusedError):
 
 def turn_of(runtime: Runtime, context: Context) -> Turn:
     """Return the turn of an operation: its viewer's or, without one, that of its address. It is to be ended."""
-    viewer = context.request.viewer
+    return turn_by(runtime, context.request.viewer, context.request.remote_address)
+
+
+def turn_by(runtime: Runtime, viewer: Viewer | None, remote_address: str | None) -> Turn:
+    """Return a turn of a viewer or of an address."""
     if viewer is not None:
         return runtime.shares.turn(viewer.id)
-    return runtime.shares.turn(sign_in_limits.place_of(context.request.remote_address), is_known=False)
+    return runtime.shares.turn(sign_in_limits.place_of(remote_address), is_known=False)
+
+
+async def read_at(turn: Turn, settings: Settings, size: int, read: Callable[[], T]) -> T:
+    """Read a large body of so many bytes in a turn of whoever sent it. Raises what reading raises, and `HeldUpError`."""
+    try:
+        if not turn.begin():
+            await _patiently(turn, settings.operation_seconds)
+        turn.add_elsewhere(size * BYTE_SECONDS)
+        return await turn.metered(_at_once(read))
+    finally:
+        turn.end()
+
+
+async def looked_at(turn: Turn, look: Callable[[], bool]) -> bool:
+    """Look at a document that was never seen. Without looking False where others go first."""
+    if not turn.begin():
+        return False
+    try:
+        return await turn.metered(_at_once(look))
+    finally:
+        turn.end()
+
+
+async def _at_once(work: Callable[[], T]) -> T:
+    return work()
+
+
+async def _patiently(turn: Turn, seconds: int) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await turn.wait()
+    except TimeoutError:
+        raise HeldUpError(seconds) from None
 
 
 async def wait(
@@ -59,12 +103,7 @@ async def wait(
         return None
     if anew is not None:
         await anew()
-    seconds = runtime.settings.operation_seconds
-    try:
-        async with asyncio.timeout(seconds):
-            await turn.wait()
-    except TimeoutError:
-        raise HeldUpError(seconds) from None
+    await _patiently(turn, runtime.settings.operation_seconds)
     return None if anew is None else await anew()
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from execution import metering
-from execution.metering import STEPS, Metered, Stretch, metered_tasks
+from execution.lanes import Lane
+from execution.metering import PAUSES, STEPS, Metered, Stretch, charge, lane_of_task, metered_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.asyncio
 
@@ -17,8 +22,9 @@ class Meter:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.counted = 0.0
+        self.counted = self.elsewhere = 0.0
         self.stretch = Stretch()
+        self.lane = Lane()
         self.rounds: list[int] = []
         self._steps = 0
 
@@ -28,6 +34,9 @@ class Meter:
     def add(self, seconds: float) -> None:
         self.counted += seconds
         self.stretch.add(seconds)
+
+    def add_elsewhere(self, seconds: float) -> None:
+        self.elsewhere += seconds
 
     def rest(self) -> asyncio.Future[None] | None:
         return self.stretch.rest() if self.stretch.is_over else None
@@ -166,6 +175,49 @@ async def test_a_few_short_steps_are_done_in_a_round(meter: Meter, monkeypatch: 
     watching.cancel()
     assert sum(meter.rounds) == 100
     assert STEPS <= max(meter.rounds) <= 2 * STEPS
+
+
+async def test_what_threads_do_is_counted_for_whom_they_do_it(meter: Meter) -> None:
+    async def part() -> None:
+        charge(3)
+
+    async def operation() -> None:
+        charge(2)
+        await asyncio.ensure_future(part())
+        assert lane_of_task() is meter.lane
+
+    with metered_tasks():
+        await Metered(operation(), meter)
+    charge(50)
+    assert lane_of_task() is None
+    assert (meter.counted, meter.elsewhere) == (0, 5)
+
+
+@pytest.mark.parametrize("has_pauses,others", [(True, False), (False, True), (False, False)])
+async def test_a_long_step_is_followed_by_a_pause_in_which_others_come_first(
+    meter: Meter, monkeypatch: pytest.MonkeyPatch, *, has_pauses: bool, others: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+    pauses: list[float] = []
+
+    def call_later(seconds: float, callback: Callable[[], None]) -> asyncio.Handle:
+        pauses.append(seconds)
+        return loop.call_soon(callback)
+
+    async def operation() -> None:
+        meter.now += 0.2
+        await asyncio.sleep(0)
+        meter.now += 0.003
+        await asyncio.sleep(0)
+        meter.now += 0.006
+        await asyncio.sleep(0)
+
+    meter.stretch.has_pauses = has_pauses
+    meter.stretch.others_are_there = lambda: others
+    monkeypatch.setattr(loop, "call_later", call_later, raising=False)
+    await Metered(operation(), meter)
+    expected = [0.2 * PAUSES, 0.003 * PAUSES, 0.006 * PAUSES] if has_pauses else [0.4] if others else []
+    assert pauses == [pytest.approx(each) for each in expected]
 
 
 async def test_what_rests_can_be_cancelled(meter: Meter) -> None:

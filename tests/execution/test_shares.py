@@ -11,7 +11,6 @@ from execution import shares
 from execution.shares import (
     AT_ONCE,
     FORGOTTEN,
-    FREE_MOMENT,
     FREE_SECONDS,
     KEPT,
     MOST_SECONDS,
@@ -243,13 +242,71 @@ async def test_nobody_uses_what_the_process_does_for_others(world: World) -> Non
     assert not world.shares.turn("busy").begin()
 
 
-async def test_what_takes_a_moment_is_free(world: World) -> None:
+async def test_one_after_the_other_like_everybody_holds_up_nobody(world: World) -> None:
     world.keep_asking("light", 0.01, 0.3)
-    for _ in range(1000):
-        turn = world.shares.turn("many")
-        turn.add(FREE_MOMENT)
-        assert turn.begin()
-        turn.end()
+    await world.pass_by(1)
+    world.keep_asking("busy", 0.01)
+    await world.pass_by(10)
+    assert world.held_up == 0
+    assert world.seconds["busy"] > 0.9 * 10
+
+
+async def test_many_at_once_of_what_everybody_asks_wait(world: World) -> None:
+    for number in range(3):
+        world.keep_asking(f"light {number}", 0.02, 0.1)
+    await world.pass_by(1)
+    for _ in range(16):
+        world.keep_asking("many", 0.02)
+    await world.pass_by(1)
+    before = world.seconds["many"]
+    world.most.clear()
+    await world.pass_by(20)
+    assert world.most["many"] == 1
+    assert world.seconds["many"] - before < 20 / 10
+
+
+async def test_a_burst_like_that_of_a_page_waits_for_nobody(world: World) -> None:
+    for number in range(3):
+        world.keep_asking(f"light {number}", 0.02, 0.1)
+    await world.pass_by(1)
+    for _ in range(3):
+        world.tasks += [asyncio.create_task(world.ask("page", 0.04)) for _ in range(30)]
+        await world.pass_by(4)
+    assert world.done["page"] == 90
+    # As everybody does who asks more than a few at once.
+    assert world.most["page"] == AT_ONCE
+    assert world.held_up == 3 * (30 - AT_ONCE)
+    assert not world.shares.turn("page")._share.is_heavy  # noqa: SLF001 (nobody else can tell)
+
+
+async def test_who_waited_long_on_account_of_others_goes_on_with_the_next_operation(world: World) -> None:
+    for number in range(3):
+        world.keep_asking(f"light {number}", 0.02, 0.1)
+    await world.pass_by(2)
+    world.tasks.append(asyncio.create_task(world.ask("slow once", 2)))
+    await world.pass_by(2.1)
+    world.tasks.append(asyncio.create_task(world.ask("slow once", 0.02)))
+    await world.pass_by((MOST_SECONDS - FREE_SECONDS) / FORGOTTEN + 1)
+    assert (world.done["slow once"], world.held_up) == (2, 1)
+    for _ in range(10):
+        world.tasks.append(asyncio.create_task(world.ask("slow once", 0.02)))
+        await world.pass_by(0.1)
+    assert (world.done["slow once"], world.held_up) == (12, 1)
+
+
+async def test_a_statement_at_a_time_while_others_come_first(world: World) -> None:
+    world.keep_asking("light", 0.01, 0.3)
+    await world.pass_by(1)
+    for _ in range(16):
+        world.keep_asking("heavy", 0.1)
+    await world.pass_by(3)
+    assert [world.shares.turn(name).lane.is_narrow for name in ("heavy", "light")] == [True, False]
+    for task in world.tasks[1:]:
+        task.cancel()
+    await world.pass_by(2 * FREE_SECONDS / FORGOTTEN)
+    turn = world.shares.turn("heavy")
+    assert turn.begin()
+    assert not turn.lane.is_narrow
 
 
 async def test_who_goes_first_is_counted_all_the_same(world: World) -> None:
