@@ -59,7 +59,7 @@ def _asking(statement: str, first: int) -> str:
     return f"SELECT x.*, {sessions.still(first)} AS {HOLDS} FROM ({statement}) x"
 
 
-class _Door:
+class Door:
     """Lets one in at a time, as a lock does; where nobody is in, without waiting and without anything made for it."""
 
     __slots__ = ("_is_taken", "_waiting")
@@ -114,7 +114,7 @@ class Riding(Database):
         self.database = database
         self._viewer = viewer
         self._holds: bool | None = None
-        self._first = _Door()
+        self._first = Door()
 
     def _is_asked(self) -> bool:
         return self._holds is not None
