@@ -132,3 +132,65 @@ async def test_who_waits_is_stopped_with_the_load_however_far_it_has_come(turns:
     expected = ["1", ["1", "2"]] if turns == 0 else [asyncio.CancelledError] * 2
     assert [type(each) if isinstance(each, BaseException) else each for each in found] == expected
     assert await batch.get(3) == "3"
+
+
+def alone() -> Request:
+    """A request whose operation has one field at its root."""
+    request = Request(cast("Any", None), cast("Any", None))
+    batches.begin_alone(request)
+    return request
+
+
+async def test_what_nothing_else_comes_with_is_loaded_at_once_and_the_rest_together() -> None:
+    load, other, request = Loads(), Loads(), alone()
+    batch = batches.batch(request, "one", load)
+    waiting = asyncio.gather(batch.get(1), batch.get(1), batch.get(2), batch.get(3))
+    # The load has begun when the first one waits.
+    await asyncio.sleep(0)
+    assert load.asked == [[1]]
+    assert list(await waiting) == ["1", "1", "2", "3"]
+    assert load.asked == [[1], [2, 3]]
+    late = batches.batch(request, "other", other)
+    assert list(await asyncio.gather(late.get(1), late.get(2))) == ["1", "2"]
+    assert other.asked == [[1, 2]]
+
+
+@pytest.mark.parametrize("end", ["several", "stopped", "asked before", "many"])
+async def test_nothing_is_loaded_at_once_where_others_come(end: str) -> None:
+    load, request = Loads(), alone()
+    if end == "several":
+        batches.expect_several(request)
+    elif end == "stopped":
+        batches.stop(request)
+    elif end == "asked before":
+        request = Request(cast("Any", None), cast("Any", None))
+        batches.batch(request, "another", Loads())
+        batches.begin_alone(request)
+    batch = batches.batch(request, "one", load)
+    if end == "many":
+        await batch.get_all([])
+    assert list(await asyncio.gather(batch.get(1), batch.get(2))) == ["1", "2"]
+    assert load.asked == [[1, 2]]
+
+
+async def test_a_failure_of_what_is_loaded_at_once_is_told_to_all_who_wait() -> None:
+    async def fail(_: list[int]) -> dict[int, int]:
+        await asyncio.sleep(0)
+        raise LookupError
+
+    batch = batches.batch(alone(), "one", fail)
+    found = await asyncio.gather(batch.get(1), batch.get(1), return_exceptions=True)
+    assert [type(each) for each in found] == [LookupError, LookupError]
+
+
+async def test_who_waits_for_what_is_loaded_at_once_is_stopped_with_it() -> None:
+    async def load(_: list[int]) -> dict[int, int]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    batch = batches.batch(alone(), "one", load)
+    first, second = (asyncio.ensure_future(batch.get(1)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    found = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(each) for each in found] == [asyncio.CancelledError] * 2
