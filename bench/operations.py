@@ -14,8 +14,8 @@ from uuid import UUID
 import asyncpg
 
 from resolvers import node_ids
+from resolvers.cursors import encode_cursor
 from resolvers.node_ids import NodeKind
-from resolvers.paging import encode_cursor
 
 ENTRY = """
       id kind direction subject preview sender messageId mailDate occurredAt vip contactReference propertyReference

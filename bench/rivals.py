@@ -17,8 +17,8 @@ from bench.limit import statements
 from bench.load import Asked
 from bench.operations import DOCUMENTS, Question
 from resolvers import node_ids
+from resolvers.cursors import encode_cursor
 from resolvers.node_ids import NodeKind
-from resolvers.paging import encode_cursor
 from schema.scalars import write_instant
 from tests import peers
 

@@ -13,10 +13,12 @@ from models import visibility
 from models.tables import ActivityKind, MailDirection, MailPart
 from models.visibility import END, START, Beside, Filter, Position, Reader, Stretch
 from resolvers import batches, mailboxes, node_ids, paging, text, users
+from resolvers.cursors import Kind
 from resolvers.errors import InvalidInputError, NotFoundError
+from resolvers.listings import Key, Listing
 from resolvers.node_ids import NodeKind
-from resolvers.paging import Arguments, Kind, Listing
 from resolvers.records import maker
+from resolvers.windows import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +37,7 @@ ORDER = Listing(
     columns="",
     source="",
     where="",
-    order=(paging.Key("occurred_at", Kind.INSTANT), paging.Key("id", Kind.ID)),
+    order=(Key("occurred_at", Kind.INSTANT), Key("id", Kind.ID)),
     descending=True,
 )
 """The order of every list of entries, newest first; the statement is `models.visibility`'s."""

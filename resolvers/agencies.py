@@ -13,10 +13,13 @@ from models.lateral import Parameters, contains
 from models.tables import ModuleName
 from resolvers import batches
 from resolvers.acting import acting_user
+from resolvers.cursors import Kind
 from resolvers.errors import AccountManagerContact, ForbiddenError, NotFoundError
+from resolvers.listings import Key, Listing
 from resolvers.node_ids import NodeKind, decode_as, encode
-from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.paging import Connection
 from resolvers.text import search as search_words
+from resolvers.windows import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

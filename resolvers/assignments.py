@@ -16,9 +16,12 @@ from models import audit, clock
 from models.tables import UserState
 from resolvers import batches, following, mailboxes, password_knowledge, users
 from resolvers.acting import acting_user
+from resolvers.cursors import Kind
 from resolvers.errors import ConflictError, ForbiddenError, NotFoundError
+from resolvers.listings import Key, Listing
 from resolvers.node_ids import NodeKind, decode_as, encode
-from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.paging import Connection
+from resolvers.windows import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

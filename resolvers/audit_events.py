@@ -14,8 +14,11 @@ from uuid import UUID
 from models import audit
 from models.lateral import Parameters
 from resolvers import batches, text
+from resolvers.cursors import Kind
+from resolvers.listings import Key, Listing
 from resolvers.node_ids import NodeKind, decode, decode_as, encode
-from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.paging import Connection
+from resolvers.windows import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

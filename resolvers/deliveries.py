@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from models import sessions
 from models.tables import CredentialContent, DeliveryState
 from resolvers import batches
+from resolvers.cursors import Kind
 from resolvers.errors import NotFoundError
+from resolvers.listings import Key, Listing
 from resolvers.node_ids import NodeKind, decode_as, encode
-from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.paging import Connection
 from resolvers.request import viewer_of
+from resolvers.windows import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -10,9 +10,12 @@ from uuid import UUID, uuid4
 from models import clock
 from models.tables import MailboxEventKind
 from resolvers import batches
+from resolvers.cursors import Kind
+from resolvers.listings import Key, Listing
 from resolvers.mailboxes import PERIODS_READABLE, Mailbox
 from resolvers.node_ids import NodeKind, encode
-from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.paging import Connection
+from resolvers.windows import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,252 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from uuid import UUID
 
-import orjson
-
-from models.fields import instant_to_text
 from resolvers import batches
-from resolvers.errors import InvalidInputError
-from resolvers.text import is_clean
+from resolvers.cursors import encode_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
 
+    from resolvers.listings import Listing
     from resolvers.request import Request
+    from resolvers.windows import Arguments, Window
     from resolvers.writing import Writer
 
     Row = Mapping[str, Any]
 
 T = TypeVar("T")
 
-DEFAULT_SIZE = 50
-LARGEST_SIZE = 100
-CURSOR_LENGTH = 4096
 _PARAMETER = re.compile(r"\$(\d+)")
-
-
-class Kind(Enum):
-    """What a column of an order holds, as a cursor writes it and a statement casts it."""
-
-    TEXT = "text"
-    INSTANT = "timestamptz"
-    ID = "uuid"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One column of an order: an expression of the listing's statement."""
-
-    expression: str
-    kind: Kind
-
-
-# ---------------------------------------------------------------- cursors
-
-
-def encode_cursor(values: Sequence[Any]) -> str:
-    """Return the cursor of a position."""
-    written = [instant_to_text(value) if isinstance(value, datetime) else str(value) for value in values]
-    return urlsafe_b64encode(orjson.dumps(written)).decode("ascii").rstrip("=")
-
-
-def decode_cursor(text: str, kinds: Sequence[Kind], path: list[str]) -> tuple[Any, ...]:
-    """Return the position that a cursor names.
-
-    Raises `InvalidInputError` for anything that `encode_cursor` would not write.
-    """
-    values = _read_cursor(text, kinds)
-    if values is None or encode_cursor(values) != text:
-        raise InvalidInputError("This is not a cursor of this list.", path)
-    return values
-
-
-def _read_cursor(text: str, kinds: Sequence[Kind]) -> tuple[Any, ...] | None:
-    if len(text) > CURSOR_LENGTH or not text.isascii():
-        return None
-    try:
-        written = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
-        return None
-    if not isinstance(written, list) or len(written) != len(kinds):
-        return None
-    values: list[Any] = []
-    for value, kind in zip(written, kinds, strict=True):
-        if not isinstance(value, str) or not is_clean(value):
-            return None
-        try:
-            values.append(_READERS[kind](value))
-        except (ValueError, OverflowError):
-            return None
-    return tuple(values)
-
-
-def _instant(text: str) -> datetime:
-    value = datetime.fromisoformat(text)
-    if value.tzinfo is not UTC:
-        raise ValueError
-    return value
-
-
-_READERS: dict[Kind, Callable[[str], Any]] = {Kind.TEXT: str, Kind.INSTANT: _instant, Kind.ID: UUID}
-
-# ---------------------------------------------------------------- windows
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The part of a list asked for: up to `size` between two positions, the last ones when `backwards`."""
-
-    size: int = DEFAULT_SIZE
-    backwards: bool = False
-    after: tuple[Any, ...] | None = None
-    before: tuple[Any, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """A connection's arguments as they came: None is absent."""
-
-    first: int | None = None
-    after: str | None = None
-    last: int | None = None
-    before: str | None = None
-
-    def window(self, kinds: Sequence[Kind]) -> Window:
-        """Return the part that is asked for.
-
-        Raises `InvalidInputError` for both `first` and `last`, a size outside of 1 to 100, and what is not a
-        cursor of this order.
-        """
-        if self.first is not None and self.last is not None:
-            raise InvalidInputError("Either first or last, not both.", ["last"])
-        return Window(
-            size=self._size(),
-            backwards=self.last is not None,
-            after=None if self.after is None else decode_cursor(self.after, kinds, ["after"]),
-            before=None if self.before is None else decode_cursor(self.before, kinds, ["before"]),
-        )
-
-    def _size(self) -> int:
-        for name, size in (("first", self.first), ("last", self.last)):
-            if size is not None:
-                if not 1 <= size <= LARGEST_SIZE:
-                    raise InvalidInputError(f"A page has 1 to {LARGEST_SIZE} entries.", [name])
-                return size
-        return DEFAULT_SIZE
-
-
-# ---------------------------------------------------------------- listings
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list as a statement: what it selects, from where, in which order.
-
-    `where` may use `$1` … `$n` for the values that `Connection` brings. With `parent`, the expression of the
-    parent's id, the list is one of each parent and `where` says nothing about the parent. Every key goes the
-    same way, `descending` or not, and the last makes the order total.
-    """
-
-    columns: str
-    source: str
-    where: str
-    order: tuple[Key, ...]
-    descending: bool = False
-    parent: str | None = None
-
-    @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """Return what a cursor of this list holds."""
-        return tuple(key.kind for key in self.order)
-
-    def page(self, window: Window, values: list[Any], writer: Writer | None = None) -> str:
-        """Return the statement of a page, with one row more; its parameters are added to `values`.
-
-        With `writer` as `JsonText.page` wants it.
-        """
-        downwards = self.descending is not window.backwards
-        way = " DESC" if downwards else ""
-        order = ", ".join(key.expression + way for key in self.order)
-        columns = self.columns if writer is None else writer.columns_on_page(order, window.size)
-        keys = ", ".join(
-            f"{key.expression} AS {self.key_name(place)}" for place, key in enumerate(self.order)
-        )
-        where = self._where(values)
-        if window.after is not None:
-            where += f" AND {self._beyond(window.after, values, later=True)}"
-        if window.before is not None:
-            where += f" AND {self._beyond(window.before, values, later=False)}"
-        values.append(window.size + 1)
-        limit = f"${len(values)}::int"
-        if self.parent is None:
-            return f"SELECT {columns}, {keys} FROM {self.source} WHERE {where} ORDER BY {order} LIMIT {limit}"
-        return (
-            f"SELECT * FROM (SELECT {columns}, {keys}, {self.parent} AS parent_id, "
-            f"row_number() OVER (PARTITION BY {self.parent} ORDER BY {order}) AS place "
-            f"FROM {self.source} WHERE {where}) AS placed WHERE place <= {limit} ORDER BY place"
-        )
-
-    def exists(self, position: tuple[Any, ...], values: list[Any], *, later: bool) -> str:
-        """Return the statement for the parents (or one row) with something at or beyond the position."""
-        where = f"{self._where(values)} AND {self._beyond(position, values, later=later, at=True)}"
-        if self.parent is None:
-            return f"SELECT 1 AS found FROM {self.source} WHERE {where} LIMIT 1"
-        return f"SELECT DISTINCT {self.parent} AS parent_id FROM {self.source} WHERE {where}"
-
-    def count(self, values: list[Any]) -> str:
-        """Return the statement that counts the whole list, of each parent."""
-        where = self._where(values)
-        if self.parent is None:
-            return f"SELECT count(*) AS total FROM {self.source} WHERE {where}"
-        return (
-            f"SELECT {self.parent} AS parent_id, count(*) AS total FROM {self.source} "
-            f"WHERE {where} GROUP BY {self.parent}"
-        )
-
-    @property
-    def key_names(self) -> list[str]:
-        """Return the names of all keys in a row."""
-        return [self.key_name(place) for place in range(len(self.order))]
-
-    @staticmethod
-    def key_name(place: int) -> str:
-        """Return the name under which a row holds the value of a key of the order."""
-        return f"cursor_key_{place}"
-
-    def position(self, row: Row) -> tuple[Any, ...]:
-        """Return where a row stands."""
-        return tuple(
-            _position_value(row[self.key_name(place)], key.kind) for place, key in enumerate(self.order)
-        )
-
-    def _where(self, values: list[Any]) -> str:
-        if self.parent is None:
-            return self.where
-        # The parents come right after the listing's own values.
-        return f"({self.where}) AND {self.parent} = ANY(${len(values)}::uuid[])"
-
-    def _beyond(self, position: tuple[Any, ...], values: list[Any], *, later: bool, at: bool = False) -> str:
-        names = []
-        for key, value in zip(self.order, position, strict=True):
-            values.append(value)
-            names.append(f"${len(values)}::{key.kind.value}")
-        comparison = ("<" if self.descending is later else ">") + ("=" if at else "")
-        return f"({', '.join(key.expression for key in self.order)}) {comparison} ({', '.join(names)})"
-
-
-def _position_value(value: Any, kind: Kind) -> Any:  # noqa: ANN401 (what a row holds)
-    """SQLite's rows tell the type of a column by its name, which a key's does not: read it by its kind."""
-    return _READERS[kind](value) if isinstance(value, str) else value
-
-
-# ---------------------------------------------------------------- connections
 
 
 class Edge(Generic[T]):

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from models.lateral import Parameters, contains
 from models.tables import ReadLevel, Role, UserState
 from resolvers import batches
+from resolvers.cursors import Kind
 from resolvers.errors import NotFoundError
+from resolvers.listings import Key, Listing
 from resolvers.node_ids import NodeKind, decode_as, encode
-from resolvers.paging import Arguments, Connection, Key, Kind, Listing
+from resolvers.paging import Connection
 from resolvers.records import maker
 from resolvers.text import search as search_words
+from resolvers.windows import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -19,7 +19,7 @@ from models.tables import ActivityKind, MailDirection, MailPart
 from resolvers import activities, booking, feed, mailboxes, users
 from resolvers.activities import NOTHING_EARLY, Early, Entries, Wanted
 from resolvers.node_ids import NodeKind
-from resolvers.paging import Arguments
+from resolvers.windows import Arguments
 from schema.connections import After, Before, Connection, First, Last, arguments, given
 from schema.context import Info
 from schema.inputs import plain

@@ -9,6 +9,7 @@ import strawberry
 
 from execution.fields import together
 from resolvers import paging
+from resolvers.windows import Arguments
 from schema.context import Info
 
 T = TypeVar("T")
@@ -41,9 +42,9 @@ def given(value: Any) -> Any:
     return None if value is strawberry.UNSET else value
 
 
-def arguments(first: int | None, after: str | None, last: int | None, before: str | None) -> paging.Arguments:
+def arguments(first: int | None, after: str | None, last: int | None, before: str | None) -> Arguments:
     """Return a connection's arguments for `resolvers.paging`."""
-    return paging.Arguments(given(first), given(after), given(last), given(before))
+    return Arguments(given(first), given(after), given(last), given(before))
 
 
 async def _have_next_page(info: Info, roots: Sequence[paging.PageInfo]) -> Any:

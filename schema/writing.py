@@ -13,7 +13,7 @@ from execution.written import TYPENAME, Written, WrittenList, shape_below
 from models import visibility
 from models.json_text import WRITTEN
 from resolvers import writing
-from resolvers.paging import DEFAULT_SIZE, LARGEST_SIZE
+from resolvers.windows import DEFAULT_SIZE, LARGEST_SIZE
 from resolvers.writing import Writer
 
 if TYPE_CHECKING:

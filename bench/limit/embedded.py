@@ -23,8 +23,8 @@ from models.database import Statements, to_sqlite, translate
 from models.tables import ReadLevel
 from models.visibility import Filter, Reader, Stretch
 from resolvers import node_ids
+from resolvers.cursors import encode_cursor
 from resolvers.node_ids import NodeKind
-from resolvers.paging import encode_cursor
 
 PAGE = 50
 BOOKINGS = """

@@ -11,8 +11,8 @@ from models import visibility
 from models.tables import User
 from resolvers import activities, mailboxes, users
 from resolvers.activities import Early, Entries
-from resolvers.paging import Arguments
 from resolvers.request import Request
+from resolvers.windows import Arguments
 from tests import storage
 from tests.resolvers.arrivals import agency, assignment, at, booking, mail, mailbox, take, user
 

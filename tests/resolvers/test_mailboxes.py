@@ -12,7 +12,7 @@ from models.database import Database, Unit
 from models.tables import Mailbox, MailboxEventKind, Role, User
 from resolvers import assignments, mailbox_events, mailboxes
 from resolvers.errors import InvalidInputError, NotFoundError, UnauthenticatedError
-from resolvers.paging import Arguments
+from resolvers.windows import Arguments
 from tests import storage
 from tests.resolvers.offices import Office, box_id, user_id
 from tests.storage import LONG_AGO, statements

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from models.database import Database
 from models.tables import Agency, Assignment, Mailbox, User
 from resolvers import assignments, mailboxes, users
+from resolvers.cursors import Kind, decode_cursor, encode_cursor
 from resolvers.errors import InvalidInputError
-from resolvers.paging import Arguments, Connection, Kind, Window, decode_cursor, encode_cursor
+from resolvers.paging import Connection
 from resolvers.request import Request
+from resolvers.windows import Arguments, Window
 from tests import storage
 from tests.storage import LONG_AGO, statements
 

@@ -13,9 +13,9 @@ from models.tables import Role, UserState
 from resolvers import mailboxes
 from resolvers import riding as room
 from resolvers.errors import UnauthenticatedError
-from resolvers.paging import Arguments
 from resolvers.request import Request
 from resolvers.riding import Riding, Viewers
+from resolvers.windows import Arguments
 from tests import storage
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from models.tables import Agency, Mailbox, ReadLevel, Role, User
 from models.visibility import Filter
 from resolvers.activities import Entries
 from resolvers.activities import bookings as bookings_of
+from resolvers.cursors import encode_cursor
 from resolvers.node_ids import NodeKind, encode
-from resolvers.paging import Arguments, encode_cursor
 from resolvers.request import Request
+from resolvers.windows import Arguments
 from schema import schema
 from schema.context import Context
 from tests import storage

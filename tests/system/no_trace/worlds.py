@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from mail.outbox import Outbox
 from models.database import Database, Unit
 from models.outbox import look
+from resolvers.cursors import encode_cursor
 from resolvers.importing import bring
 from resolvers.node_ids import NodeKind, encode
-from resolvers.paging import encode_cursor
 from server.runtime import Runtime
 from tests import storage
 from tests.application import started
