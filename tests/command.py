@@ -17,6 +17,8 @@ import httpx
 from tests import evidence, peers
 
 COMMAND = str(Path(sys.executable).with_name("postfach"))
+CHEAPLY = (sys.executable, "-m", "tests.cheaply")
+"""The same, but that passwords cost next to nothing."""
 START_SECONDS = 60
 STOP_SECONDS = 30
 NOTED = 5000
@@ -64,12 +66,16 @@ class Server:
     """`postfach serve` on a free port of the loopback address.
 
     Used as a context manager it is ready inside, and ended outside. What it writes goes to files in `folder`.
+    With `cheaply` it hashes passwords as no server should.
     """
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, *options: str) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, *options: str, cheaply: bool = False
+    ) -> None:
         self.port = peers.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.socket_url = f"ws://127.0.0.1:{self.port}/graphql"
+        self._command = CHEAPLY if cheaply else (COMMAND,)
         self._options = options
         self._environment = {"POSTFACH_PUBLIC_URL": self.url, **environment}
         self._output = folder / f"server-{self.port}.out"
@@ -96,7 +102,7 @@ class Server:
                 evidence.follow(self._output, "standard output of postfach serve")
                 evidence.follow(self._error, "standard error of postfach serve")
             self._process = subprocess.Popen(
-                [COMMAND, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self._options],
+                [*self._command, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=error,

@@ -28,10 +28,13 @@ class Served:
         return self.server.url
 
     def bring(self, lines: str) -> None:
-        """Imports more. The server rests meanwhile, since the embedded database has one process."""
-        self.server.stop()
+        """Imports more. The server of an embedded database rests meanwhile, since that has one process."""
+        rests = self.environment["POSTFACH_DATABASE_URL"].startswith("sqlite")
+        if rests:
+            self.server.stop()
         command.run_well(self.environment, "import", "-", text=lines)
-        self.server.start()
+        if rests:
+            self.server.start()
 
 
 @contextmanager
@@ -40,7 +43,7 @@ def served(template: Template, folder: Path, world: World, *options: str) -> Ite
     with template.copied(folder) as url:
         environment = settings_environment(url, folder)
         command.run_well(environment, "import", "-", text=world.text())
-        with command.Server(environment, folder, *options) as server:
+        with command.Server(environment, folder, *options, cheaply=True) as server:
             yield Served(environment, server)
 
 

@@ -51,13 +51,13 @@ def test_every_change_keeps_the_rule(database_kind: str, migrated: Migrated, tmp
     with template.copied(tmp_path) as url:
         environment = settings_environment(url, tmp_path)
         command.run_well(environment, "import", "-", text="".join(world.text() for world in worlds.values()))
-        with command.Server(environment, tmp_path) as server:
+        with command.Server(environment, tmp_path, cheaply=True) as server:
             walkers = asyncio.run(run(server.url))
         command.run_well(environment, "export", str(file))
     with template.copied(elsewhere) as url:
         environment = {**environment, **settings_environment(url, elsewhere, SEALING_KEYS=environment[KEYS])}
         command.run_well(environment, "import", str(file))
-        with command.Server(environment, elsewhere) as server:
+        with command.Server(environment, elsewhere, cheaply=True) as server:
             asyncio.run(compare_elsewhere(server.url, walkers))
 
 

@@ -1,0 +1,16 @@
+"""The command `postfach` with cheap hashes: for tests in which many people sign in, and none of which is about that.
+
+A sign-in keeps a processor busy for a fifth of a second otherwise, and the first one of somebody imported twice as long.
+"""
+
+import sys
+
+from server.command import main
+from tests import hashing
+
+# Not within a block, so that it holds in the processes that this one starts, too: they import what began it.
+_cheap = hashing.as_cheap_as_can_be()
+_cheap.__enter__()
+
+if __name__ == "__main__":
+    sys.exit(main())
