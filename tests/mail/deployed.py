@@ -152,7 +152,7 @@ def mail_host(
     """Both servers on this database; on PostgreSQL under the roles of `deploy/roles.sql`, made for it and dropped again.
 
     `filtered` has Postfix ask the filter of sent mail, which the test starts at the port `milter`; `dovecot` are more
-    lines for Dovecot's `local.conf`.
+    lines for Dovecot's `local.conf`. Whoever gives a wrong password is told soon, which no test is about.
     """
     for name in PROGRAMS:
         peers.require(name)
@@ -163,7 +163,8 @@ def mail_host(
         folder.chmod(0o755)
         with _accounts(url) as passwords:
             key = evidence.secret(secrets.token_hex(12), "the key of Dovecot's API")
-            host = MailHost(folder, configured.certificate(folder), key, filtered, passwords, dovecot or {})
+            settings = {"auth_failure_delay": "0", **(dovecot or {})}
+            host = MailHost(folder, configured.certificate(folder), key, filtered, passwords, settings)
             configured.make_folders(folder)
             configured.configure_dovecot(host, url, passwords)
             configured.configure_postfix(host, url, passwords)
