@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from schema import schema as postfach
 from schema.context import Info
 from schema.root import Schema
 from server import session_watch, websocket
+from server.commands.serve import listening
 from server.serving import HttpServer, config_of
 from tests.client import connected
 from tests.server.doors import Doors, doors
@@ -126,13 +126,13 @@ async def served(
 ) -> AsyncIterator[Served]:
     async with doors(url, folder, schema=schema, ALLOWED_ORIGINS=FRONT_END, **changes) as opened:
         house = Served(**vars(opened))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with listening("127.0.0.1", 0) as listener:
             host, port = listener.getsockname()
             house.url, house.socket_url = f"http://{host}:{port}", f"ws://{host}:{port}/graphql"
-            listening = asyncio.Event()
-            house.server = HttpServer(config_of(house.app), listening.set)
+            is_there = asyncio.Event()
+            house.server = HttpServer(config_of(house.app), is_there.set)
             serving = asyncio.create_task(house.server.serve([listener]))
-            await listening.wait()
+            await is_there.wait()
             yield house
             house.server.end()
             await serving
