@@ -380,9 +380,10 @@ async def entry(
     async def load(ids: list[UUID]) -> dict[UUID, Any]:
         if writer is not None:
             columns = _columns_written_by(writer)
-            rows = await visibility.visible(request.database, seer, ids, columns=columns)
+            rows = await visibility.visible(request.database, seer, ids, columns=columns, rights_known=True)
             return {row["id"]: writer.read(row) for row in rows}
-        rows = await visibility.visible(request.database, seer, ids, beside=early.beside(viewer))
+        beside = early.beside(viewer)
+        rows = await visibility.visible(request.database, seer, ids, beside=beside, rights_known=True)
         return {row["id"]: read(row) for row in _keep(request, rows, early)}
 
     return await batches.batch(request, ("entry", early, writer), load).get(activity_id)

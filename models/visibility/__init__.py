@@ -8,7 +8,8 @@ a mate), OWN (the audience holds the user), NOTHING.
 The rule is written down in two forms, and the tests hold each against the other and both against the rule in
 plain Python.
 
-- `rule.permits`, a condition on one entry: for single entries, for search and for what is asked by reference.
+- `rule.permits`, a condition on one entry: for single entries, for search and for what is asked by reference; and what is left
+  of it for a reader whose rights are known, `rule.permits_reader`.
 - `lists.Listing.streams`, the same set as a union of index ranges that are already in a list's order: for pages and
   counts. A page reads as many rows as it shows from each range, so what it costs does not grow with what the
   user may not see. With one booking an entry stands in the list at its decisive moment, so a period at a

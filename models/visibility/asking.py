@@ -252,10 +252,13 @@ async def visible(
     narrowed: Filter | None = None,
     beside: Beside | None = None,
     columns: str = ENTRY_COLUMNS,
+    *,
+    rights_known: bool = False,
 ) -> list[Mapping[str, Any]]:
     """Return those of these entries (`columns`) that the reader may see and the filter lets through, in no order.
 
-    With `beside` as in `entries`.
+    With `beside` as in `entries`. Unless the reader's state and read levels are known, as an operation knows them of its viewer,
+    they are asked for at once.
     """
     asked = _Asked(reader, narrowed or Filter(), Stretch(), beside, is_sqlite=statements.is_sqlite)
     is_single = len(ids) == 1
@@ -263,16 +266,16 @@ async def visible(
     def make() -> tuple[str, list[Any]]:
         parameters = asked.parameters()
         listing = asked.listing(parameters)
-        among = listing.among(is_single=is_single, has_instants=asked.has_instants)
+        among = listing.among(is_single=is_single, has_instants=asked.has_instants, rights_known=rights_known)
         others, joins, order = _read_beside(beside)
+        reader = "" if rights_known else " JOIN users u ON u.agency_id = a.agency_id"
         text = (
-            f"SELECT {columns}{others} FROM activities a JOIN mails m ON m.id = a.mail_id "
-            f"JOIN users u ON u.agency_id = a.agency_id{joins} WHERE {among}"
-            f"{order and f' ORDER BY a.id{order}'}"
+            f"SELECT {columns}{others} FROM activities a JOIN mails m ON m.id = a.mail_id{reader}{joins} "
+            f"WHERE {among}{order and f' ORDER BY a.id{order}'}"
         )
         return text, parameters.values
 
-    return list(await asked.fetch(statements, ("visible", columns, is_single), make, list(ids)))
+    return list(await asked.fetch(statements, ("visible", columns, is_single, rights_known), make, list(ids)))
 
 
 async def visible_of_mail(statements: Statements, reader: Reader, mail_id: UUID) -> list[Mapping[str, Any]]:

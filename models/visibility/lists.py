@@ -288,16 +288,21 @@ class Listing:
             f"AND {rule.permits()}{self._cut('a.occurred_at', 'a.id')}"
         )
 
-    def among(self, *, is_single: bool, has_instants: bool) -> str:
+    def among(self, *, is_single: bool, has_instants: bool, rights_known: bool) -> str:
         """Return the condition that an entry `a` with its e-mail `m` is one of these, and that rule and filter let it through.
 
-        These are the slot `ids`, the only one the slot `id`. The statement has any user `u`; the condition makes it the reader.
+        These are the slot `ids`, the only one the slot `id`. Unless the reader's rights are known, the statement has any user
+        `u`; the condition makes it the reader.
         """
         # Of a single entry PostgreSQL keeps the plan: whichever it is, there is one row.
         add = self.parameters.add
         chosen = add(Slot("id"), "uuid") if is_single else f"ANY({add(Slot('ids'), 'uuid[]')})"
         between = f" AND {self._between('a.occurred_at', 'a.id')}" if has_instants else ""
-        return f"a.id = {chosen} AND u.id = {self.viewer}{self.conditions()}{between} AND {rule.permits()}"
+        if rights_known:
+            permitted = rule.permits_reader(self.reader, self.viewer, self.agency)
+        else:
+            permitted = f"u.id = {self.viewer} AND {rule.permits()}"
+        return f"a.id = {chosen}{self.conditions()}{between} AND {permitted}"
 
     def selection(self) -> str:
         """Return the whole selection: in order and cut where the stretch has a limit."""

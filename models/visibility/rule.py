@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.tables import ActivityKind
+from models.tables import ActivityKind, ReadLevel
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from models.json_text import JsonText
-    from models.tables import ReadLevel
 
 ENTRY_COLUMNS = (
     "a.id, a.agency_id, a.mail_id, a.kind, a.direction, a.contact_reference, a.property_reference, a.occurred_at, "
@@ -68,22 +67,48 @@ def _level(activity: str, agents_log: str) -> str:
     return f"CASE a.kind WHEN 'ACTIVITY' THEN {activity} ELSE {agents_log} END"
 
 
+def _mates(user: str) -> str:
+    """Return the condition on a user's id that it is of somebody who shares an office group with a user."""
+    return (
+        "IN (SELECT theirs.user_id FROM office_group_members mine "
+        f"JOIN office_group_members theirs ON theirs.group_id = mine.group_id WHERE mine.user_id = {user})"
+    )
+
+
 def permits(guarded: str = "a.guarded", upto: str = "") -> str:
     """Return the condition that user `u` may see entry `a`.
 
     `guarded` and `upto` say it for an earlier day: as if the e-mail had only its first bookings.
     """
     level = _level("u.activity_read_level", "u.agents_log_read_level")
-    mates = (
-        "IN (SELECT theirs.user_id FROM office_group_members mine "
-        "JOIN office_group_members theirs ON theirs.group_id = mine.group_id WHERE mine.user_id = u.id)"
-    )
     return (
         "(u.state = 'ACTIVE' AND u.agency_id = a.agency_id AND ("
         f"(({guarded} OR {level} <> 'NOTHING') AND {_audience('= u.id', upto)}) "
         f"OR (NOT {guarded} AND {level} = 'ALL') "
-        f"OR (NOT {guarded} AND {level} = 'OFFICE_GROUP' AND {_audience(mates, upto)})))"
+        f"OR (NOT {guarded} AND {level} = 'OFFICE_GROUP' AND {_audience(_mates('u.id'), upto)})))"
     )
+
+
+def permits_reader(reader: Reader, user: str, agency: str) -> str:
+    """Return the condition that a reader, whose id and agency these expressions are, may see entry `a`.
+
+    It is `permits` for an active user whose rights are known, as lists know them: what they don't need is not in the statement.
+    """
+    own = _audience(f"= {user}")
+    conditions = {
+        ReadLevel.ALL: f"(NOT a.guarded OR {own})",
+        ReadLevel.OFFICE_GROUP: f"({own} OR (NOT a.guarded AND {_audience(_mates(user))}))",
+        ReadLevel.OWN: own,
+        ReadLevel.NOTHING: f"(a.guarded AND {own})",
+    }
+    levels = {kind: reader.level(kind) for kind in ActivityKind}
+    if len(set(levels.values())) == 1:
+        condition = conditions[reader.activity_read_level]
+    else:
+        condition = " OR ".join(
+            f"(a.kind = '{kind}' AND {conditions[level]})" for kind, level in levels.items()
+        )
+    return f"(a.agency_id = {agency} AND ({condition}))"
 
 
 def as_of(position: str) -> str:

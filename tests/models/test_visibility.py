@@ -151,7 +151,12 @@ async def by_condition(database: Database, reader: Reader, narrowed: Filter) -> 
         row["id"]
         for row in await database.fetch("SELECT id FROM activities WHERE agency_id = $1", reader.agency_id)
     ]
-    return sorted(keys(await visibility.visible(database, reader, ids, narrowed)), reverse=True)
+    found = sorted(keys(await visibility.visible(database, reader, ids, narrowed)), reverse=True)
+    # The same where the reader's rights are known, of many and of one.
+    for among in (ids, ids[:1], ids[-1:]):
+        known = await visibility.visible(database, reader, among, narrowed, rights_known=True)
+        assert sorted(keys(known), reverse=True) == [each for each in found if each[1] in among]
+    return found
 
 
 @pytest.mark.asyncio
