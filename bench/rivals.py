@@ -50,7 +50,7 @@ class Rival(Child):
             "BENCH_PORT": str(self.port),
             "BENCH_WORKERS": str(self._workers),
             "BENCH_PAGE": statements.READS_ALL,
-            "BENCH_PERMITS": statements.PERMITS,
+            "BENCH_PERMITS": statements.PERMITS_ALL,
         }
 
 

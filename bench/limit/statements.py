@@ -95,6 +95,8 @@ PERMITS = f"""u.state = 'ACTIVE' AND u.agency_id = a.agency_id AND CASE
     WHEN {LEVEL} = 'OFFICE_GROUP' THEN {AUDIENCE.format(who="= u.id")} OR {AUDIENCE.format(who=MATES)}
     ELSE {LEVEL} <> 'NOTHING' AND {AUDIENCE.format(who="= u.id")} END"""
 """The rule as a condition on entry `a` for user `u`."""
+PERMITS_ALL = f"""u.state = 'ACTIVE' AND u.agency_id = a.agency_id AND (NOT a.guarded OR {AUDIENCE.format(who="= u.id")})"""
+"""What is left of it for a user who reads all entries."""
 
 BELOW = "({moment}, {identifier}) < ($2::timestamptz, $3::uuid)"
 CUT = f"ORDER BY 1 DESC, 2 DESC LIMIT {PAGE + 1}"
@@ -165,12 +167,17 @@ SELECT {made(data=made(activities=page("z.entry", end_cursor)))} FROM (
 
 FEED_ALL, FEED_SOME = feed(READS_ALL), feed(READS_SOME)
 
-ACTIVITY = f"""
+
+def activity(permits: str) -> str:
+    """Return Q3: `$2` is the entry."""
+    entry = made(**ENTRY_VALUES, bookings=BOOKINGS, remark=text("m.remark"))
+    return f"""
 SELECT '{{"data":{{"node":' || coalesce((
-    SELECT {made(**ENTRY_VALUES, bookings=BOOKINGS, remark=text("m.remark"))} FROM activities a JOIN mails m ON m.id = a.mail_id
-    JOIN users u ON u.id = $1 WHERE a.id = $2 AND {PERMITS}
+    SELECT {entry} FROM activities a JOIN mails m ON m.id = a.mail_id JOIN users u ON u.id = $1 WHERE a.id = $2 AND {permits}
 ), 'null') || '}}}}'"""
-"""Q3: `$2` is the entry."""
+
+
+ACTIVITY_ALL, ACTIVITY_SOME = activity(PERMITS_ALL), activity(PERMITS)
 
 ASSIGNED = f"""CASE WHEN (SELECT administers FROM me)
     OR EXISTS (SELECT FROM assignments w WHERE w.mailbox_id = q.id AND w.user_id = $1 AND w.until IS NULL)
