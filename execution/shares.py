@@ -1,11 +1,11 @@
 """A fair share for everybody: who uses far more than others waits for them.
 
 What somebody uses is what each operation takes: the time for which the process was busy with it and, for a query of somebody who
-is signed in, for which it waited while the process was not busy with others, so for the database. It is forgotten at a twentieth
-of that speed. Who has used more than is free, and in the last second more than twice as much as most of the others who are
-active, goes on as one of few: gets no more than that twentieth, one operation at a time and one statement at a time, with pauses
-in which others come first, until half of what is free is free again. Where nobody else is there, and between those who ask alike,
-only the number of operations and of statements at once is limited.
+is signed in, for which it waited while the process was not busy with others, so for the database. It is forgotten at three
+hundredths of that speed. Others come first when somebody has used more than is free, and in the last second had far more under
+way, or spent far more on long operations, than most of the others who are active. It then gets no more than that little: one
+operation and one statement at a time, with pauses. Where nobody else is there, and between those who ask alike, only the number
+of operations and of statements at once is limited.
 
 Who is signed in is compared with others who are: so nobody is held up on account of names that cost nothing to have. An operation
 that has begun goes on to its end.
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FORGOTTEN = 0.05
+FORGOTTEN = 0.03
 """Seconds that are forgotten in each second."""
 FREE_SECONDS = 0.5
 """What a burst may use: some hundred pages of a list."""
-MOST_SECONDS = 1.5
+MOST_SECONDS = 1.1
 """More is not remembered: so nobody waits for longer than it takes to forget what is above the free ones."""
 TIMES_THE_OTHERS = 3
 MANY, LONG_SECONDS = 2.0, 0.5
@@ -44,7 +44,7 @@ TIMES_THE_USUAL = 3
 """What an operation takes beyond so many times what is usual is long."""
 USUAL_SECONDS, LEAST_SECONDS, STEP = 0.01, 0.001, 0.05
 """What is usual before anything is known of it, at the least, and how fast that is learned."""
-WAITED_MOST = 0.01
+WAITED_MOST = 0.05
 """What a change's waiting counts at the most: mostly it waits for locks, so for others."""
 AT_ONCE = 6
 """Operations of one at once: as many as a browser has connections, and enough to keep a process busy."""

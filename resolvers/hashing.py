@@ -27,7 +27,8 @@ T = TypeVar("T")
 PASSES, MEMORY_KIB, LANES = 3, 64 * 1024, 4
 AT_ONCE = 4
 """Each takes its memory while it runs; the others wait."""
-LEAST_PRIORITY = 19
+STEPS_BACK, LEAST_PRIORITY = 15, 19
+"""By how much what hashes stands back behind everything else, as `nice` counts; it takes no longer where nothing else is done."""
 MOST = 256
 """So many run and wait; the next is told to come again."""
 
@@ -117,7 +118,9 @@ class Hasher:
 def _step_back() -> None:
     """Let everything else go before this thread and those that it begins, where the system knows priorities of threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
+        thread = threading.get_native_id()
+        priority = os.getpriority(os.PRIO_PROCESS, thread) + STEPS_BACK
+        os.setpriority(os.PRIO_PROCESS, thread, min(priority, LEAST_PRIORITY))
 
 
 def _bytes(password: str) -> bytes:

@@ -77,7 +77,7 @@ async def sign_in(request: Request, login: str, user_id: UUID | None) -> AsyncIt
     key = request.services.tokens.fingerprint(f"login {login}")
     lanes = request.services.lanes
     if await attempts.is_known(request.database, user_id, address, clock.now() - attempts.REMEMBERED):
-        async with lanes.turn(f"known {key} {address}", alone=True):
+        async with lanes.turn(f"known {key} {address}", alone=True, paced=True):
             yield Attempt(None, address)
         return
     async with (

@@ -10,6 +10,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from execution.lanes import STATEMENTS
+from execution.metering import metered_tasks
+from execution.shares import Shares
 from models import postgres_pool
 from models.database import Database, DatabaseUnavailableError, DatabaseUrl, Unit
 from models.postgres_engine import PostfachPostgresClient
@@ -185,3 +188,37 @@ async def test_all_go_back_to_the_pool_every_now_and_then(
     assert client_of(small).in_use() == 0
     await small.close()
     assert pool.is_closing()
+
+
+async def test_one_viewer_leaves_connections_to_others(migrated_database_url: str) -> None:
+    database = await Database.open(DatabaseUrl.parse(migrated_database_url), pool_size=2 * STATEMENTS)
+    shares = Shares()
+    turn = shares.turn("one")
+    assert turn.begin()
+    seen: list[int] = []
+
+    async def look() -> None:
+        while True:
+            seen.append(client_of(database).in_use())
+            await asyncio.sleep(0.005)
+
+    async def many() -> list[int]:
+        return await asyncio.gather(*(pid(database, SLEEP) for _ in range(5 * STATEMENTS)))
+
+    looking = asyncio.create_task(look())
+    with metered_tasks():
+        pids = await turn.metered(many())
+        looking.cancel()
+        # Who is stopped leaves room for the next.
+        stopped = asyncio.ensure_future(turn.metered(many()))
+        await asyncio.sleep(0.06)
+        stopped.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopped
+        assert await turn.metered(pid(database)) > 0
+    turn.end()
+    assert len(pids) == 5 * STATEMENTS
+    assert max(seen) == STATEMENTS
+    # Nobody's: the server's own.
+    assert len(set(await asyncio.gather(*(pid(database, SLEEP) for _ in range(2 * STATEMENTS))))) > STATEMENTS
+    await database.close()

@@ -1,12 +1,16 @@
 """Argon2id: what is stored, what is replaced, how many at once, and that nobody's hash takes as long as somebody's."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 
 import pytest
 
-from resolvers.hashing import AT_ONCE, Hasher
+from execution.lanes import Lane
+from execution.metering import Meter, Metered
+from resolvers.hashing import AT_ONCE, STEPS_BACK, Hasher
 
 pytestmark = pytest.mark.asyncio
 PASSWORD = "correct horse battery"
@@ -91,6 +95,41 @@ async def test_a_few_are_checked_at_once_and_the_loop_goes_on(monkeypatch: pytes
     assert await checks == [False] * 3 * AT_ONCE
     assert most == AT_ONCE
     hasher.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there threads have no priority of their own")
+async def test_what_hashes_stands_back_behind_everything_else() -> None:
+    hasher = Hasher(passes=1, memory_kib=64, lanes=1)
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    priorities = await hasher._run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))  # noqa: SLF001
+    hasher.close()
+    assert priorities == min(before + STEPS_BACK, 19)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+
+
+async def test_hashing_is_counted_for_whom_it_is_done() -> None:
+    counted: list[float] = []
+
+    class Counting(Meter):
+        lane, clock = Lane(), time.monotonic
+
+        def rest(self) -> None:
+            return None
+
+        def add(self, seconds: float) -> None:
+            pass
+
+        def add_elsewhere(self, seconds: float) -> None:
+            counted.append(seconds)
+
+    hasher = Hasher(passes=1, memory_kib=64, lanes=1)
+    began = time.monotonic()
+    made = await Metered(hasher.hash(PASSWORD), Counting())
+    took = time.monotonic() - began
+    assert await hasher.verify(made, PASSWORD)
+    hasher.close()
+    assert len(counted) == 1
+    assert 0 < counted[0] <= took
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 5])

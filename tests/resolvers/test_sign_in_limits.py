@@ -24,7 +24,7 @@ from resolvers.errors import (
     UnauthenticatedError,
     WrongPasswordError,
 )
-from resolvers.lanes import Lanes
+from resolvers.lanes import FORGOTTEN, FREE_TURNS, Lanes
 from resolvers.request import Request
 from resolvers.sessions import SignedIn
 from tests import storage
@@ -334,6 +334,40 @@ async def test_a_few_go_at_once_some_wait_and_the_rest_is_sent_away() -> None:
     ended = await asyncio.gather(*walking, other, return_exceptions=True)
     assert [type(each) for each in ended if each is not None] == [asyncio.CancelledError]
     assert lanes._lanes == {}  # noqa: SLF001 (nothing is kept of a name that nobody is in)
+
+
+async def test_paced_turns_come_slowly_after_some_and_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds
+
+    monkeypatch.setattr("resolvers.lanes.asyncio.sleep", sleep)
+    monkeypatch.setattr("resolvers.lanes.KEPT", 2)
+    lanes = Lanes(at_once=4, most=5, clock=lambda: now)
+
+    async def walk(name: str) -> None:
+        async with lanes.turn(name, alone=True, paced=True):
+            assert lanes._lanes[name].inside == 1  # noqa: SLF001 (nobody else can tell)
+
+    for _ in range(FREE_TURNS):
+        await walk("a")
+    assert slept == []
+    for _ in range(3):
+        await walk("a")
+    assert slept == [pytest.approx(1 / FORGOTTEN)] * 3
+    await walk("b")
+    assert len(slept) == 3
+    now += (FREE_TURNS + 1) / FORGOTTEN
+    for _ in range(FREE_TURNS):
+        await walk("a")
+    assert len(slept) == 3
+    # Of whom nothing is counted any longer nothing is kept.
+    await walk("c")
+    assert set(lanes._lanes) == {"a", "c"}  # noqa: SLF001
 
 
 async def test_hashing_has_a_queue_with_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import pytest_asyncio
 from execution.shares import LOOK_SECONDS, MOST_SECONDS, THERE_SECONDS
 from models.tables import ReadLevel, UserState
 from schema import schema
+from server.turns import LARGE_BYTES
 from tests import storage
 from tests.client import SIGN_IN as KNOWN_SIGN_IN
 from tests.client import Client
@@ -200,6 +201,24 @@ async def test_nothing_else_goes_first(house: House, query: str) -> None:
     await house.held_up(1)
     house.pass_by()
     assert (await waiting).status in {200, 400}
+
+
+async def test_a_large_body_and_a_new_document_wait_too(house: House) -> None:
+    anna, ben = await house.token(house.anna), await house.token(house.ben)
+    large = {"unused": "x" * LARGE_BYTES}
+    new = f"{{ viewer {{ login }} }} # {uuid4()}"
+    for query, variables, held_up in ((WHO, large, 1), (new, {}, 2)):
+        assert (await house.post(query, ben, **variables)).good() == BEN
+        waiting = asyncio.create_task(house.post(query + " ", anna, **variables))
+        await house.held_up(held_up)
+        assert (await house.post(query, ben, **variables)).good() == BEN
+        assert not waiting.done()
+        house.pass_by()
+        assert (await waiting).good() == ANNA
+        house.use(house.anna.id)
+    # What is wrong with a large body is said in its place, whoever sent it.
+    refused = await house.post("{ viewer", "nobody's", **large)
+    assert (refused.status, refused.codes) == (401, ["UNAUTHENTICATED"])
 
 
 async def test_who_goes_away_while_waiting_leaves_nothing(house: House) -> None:
