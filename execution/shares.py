@@ -165,6 +165,10 @@ class Shares:
         """What most operations take."""
         self._lately: dict[bool, tuple[list[float], list[float]]] = {}
         self._there: dict[bool, int] = {}
+        self.inside = 0
+        """How many operations are under way or wait."""
+        self.met = float("-inf")
+        """When somebody came last while an operation of another was inside: before, nobody was in anybody's way."""
         self._looked = self._forgot = float("-inf")
 
     def turn(self, name: Hashable, *, is_known: bool = True) -> Turn:
@@ -237,6 +241,8 @@ class Shares:
 
     def _usual(self, share: _Share, now: float) -> tuple[float, float] | None:
         """Return what most of the others who are active had lately, None where nobody else is there."""
+        if now - self.met > THERE_SECONDS:
+            return None
         if not 0 <= now - self._looked < LOOK_SECONDS:
             self._look(now)
         many, long = self._lately[share.is_known]
@@ -313,12 +319,15 @@ class Turn:
         share = self._share
         if share.waiting or self._shares.must_wait(share, now):
             return False
+        self._arrive(now)
         self._enter(now)
         return True
 
     def begin_at_once(self) -> None:
         """Begin whoever goes first."""
-        self._enter(self.clock())
+        now = self.clock()
+        self._arrive(now)
+        self._enter(now)
 
     async def wait(self) -> None:
         """Begin when others have had their turns."""
@@ -326,6 +335,7 @@ class Turn:
         loop = asyncio.get_running_loop()
         let_in: asyncio.Future[None] = loop.create_future()
         entry = (self, let_in)
+        self._arrive(self.clock())
         self._share.waiting.append(entry)
         if not self._share.is_looked_after:
             self._share.is_looked_after = True
@@ -335,6 +345,7 @@ class Turn:
         finally:
             # One that is cancelled when it was let in already is ended like any other.
             if not self.is_under_way:
+                self._shares.inside -= 1
                 with suppress(ValueError):
                     self._share.waiting.remove(entry)
 
@@ -396,6 +407,7 @@ class Turn:
         self.is_under_way = False
         share, now = self._share, self.clock()
         share.forget(now)
+        self._shares.inside -= 1
         seconds = self.seconds(now)
         if self in share.turns:
             share.turns.remove(self)
@@ -403,6 +415,12 @@ class Turn:
         self._shares.learn(share, seconds, now - self.began, now)
         if share.waiting:
             self._let_in(now)
+
+    def _arrive(self, now: float) -> None:
+        share = self._share
+        if self._shares.inside > len(share.turns) + len(share.waiting):
+            self._shares.met = now
+        self._shares.inside += 1
 
     def _enter(self, now: float) -> None:
         self._share.forget(now)

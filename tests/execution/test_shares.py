@@ -367,3 +367,12 @@ async def test_few_are_remembered(world: World) -> None:
         await world.ask(f"{number}", 0)
         world.now += 2
     assert len(world.shares._shares) <= KEPT + THERE_SECONDS  # noqa: SLF001 (nobody else can tell)
+
+
+async def test_one_after_the_other_nobody_is_in_anybodys_way(world: World) -> None:
+    for number in range(6):
+        for name in ("one", "another", "a third"):
+            world.tasks.append(asyncio.create_task(world.ask(name, 0.5 if name == "one" else 0.01)))
+            await world.pass_by(0.6 if name == "one" else 0.05)
+            assert world.done[name] == number + 1
+    assert world.held_up == 0

@@ -47,10 +47,14 @@ class House(Served):
 
     def use(self, name: Hashable, *, is_known: bool = True) -> None:
         """Have somebody use as much as is remembered."""
+        # Where one comes after the other nobody is in anybody's way.
+        other = self.runtime.shares.turn("another")
+        assert other.begin()
         turn = self.runtime.shares.turn(name, is_known=is_known)
         assert turn.begin()
         turn.add(MOST_SECONDS + 1)
         turn.end()
+        other.end()
         # What others use is looked at again now and then.
         self.now += 2 * LOOK_SECONDS
 
