@@ -164,6 +164,9 @@ def measure(load: Load) -> Measured:
             if not _is_good(connection, answer, same=load.same):
                 failures.append(answer[:2000].decode("utf-8", "replace"))
             if len(failures) > 2 or now >= end or not connection.ask():
+                # Others may take longer than a server keeps a connection on which nothing is asked.
+                poll.unregister(connection.socket)
+                connection.socket.close()
                 waiting -= 1
     times.sort()
     return Measured(
