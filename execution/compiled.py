@@ -105,23 +105,29 @@ class Compiled:
         way = REPLAYED
         if not isinstance(coerced, list):
             try:
-                run = Run(operation.plan(coerced, self._kept), coerced, context)
+                plan = operation.plan(coerced, self._kept)
             except NotCompilableError:
                 way = NOT_COMPILED
             else:
-                if run.plan.is_serial:
-                    result = await mutate(run, operation, variables)
-                    self.counts[REPLAYED if result.errors else COMPILED] += 1
-                    return result
-                if run.plan.is_single:
-                    self._begin_alone(context)
+                run = Run(plan, coerced, context)
+                plan.enter()
                 try:
+                    if plan.is_serial:
+                        result = await mutate(run, operation, variables)
+                        self.counts[REPLAYED if result.errors else COMPILED] += 1
+                        return result
+                    if plan.is_single:
+                        self._begin_alone(context)
                     data = await run.query()
-                except Exception:  # noqa: BLE001, S110 (whatever it is, the executor says it in GraphQL's words)
-                    pass
+                except Exception:
+                    # Whatever it is, the executor says it in GraphQL's words.
+                    if plan.is_serial:
+                        raise
                 else:
                     self.counts[COMPILED] += 1
                     return data
+                finally:
+                    plan.leave()
         self.counts[way] += 1
         # What is only read is read again: which of two errors is told may hang on which comes first.
         self._renew(context)

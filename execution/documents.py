@@ -170,7 +170,7 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
     if len(text) > limits.characters:
         raise exceeded("characters", len(text), limits.characters)
     try:
-        return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.comments)
+        return _forwards(parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.comments))
     except GraphQLSyntaxError as error:
         if not error.message.startswith(f"Syntax Error: {_TOO_MANY_TOKENS}"):
             raise
@@ -178,6 +178,15 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
         name = "comments" if error.message.endswith("comments. Parsing aborted.") else "tokens"
     allowed: int = getattr(limits, name)
     raise exceeded(name, allowed + 1, allowed)
+
+
+def _forwards(document: DocumentNode) -> DocumentNode:
+    """Return a parsed document whose tokens lead forwards alone: a circle stays until garbage is looked for, which is seldom."""
+    token = None if document.loc is None else document.loc.start_token
+    while token is not None:
+        token.prev = None
+        token = token.next
+    return document
 
 
 def _short(text: str) -> Document | None:

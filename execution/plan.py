@@ -27,7 +27,11 @@ KINDS = {
 
 
 class Plan:
-    """One operation with one choice of included fields. `fields` is how many it had when it was made: its size."""
+    """One operation with one choice of included fields. `fields` is how many it has, and so its size.
+
+    Its parts lead to each other in circles. When it is no longer kept, and no run is under way, it undoes them itself: else it
+    would stay until the next search for garbage, which comes seldom.
+    """
 
     def __init__(self, strawberry: Schema, selections: Selections, root: GraphQLObjectType) -> None:
         self.strawberry = strawberry
@@ -36,7 +40,25 @@ class Plan:
         self.fields = 0
         self.root = Objects(self, root, selections.of_root(root), None)
         self.is_single = len(self.root.members) == 1
+        self._runs = 0
+        self._is_over = False
         self.is_serial = selections.operation.operation is OperationType.MUTATION
+
+    def enter(self) -> None:
+        """A run begins."""
+        self._runs += 1
+
+    def leave(self) -> None:
+        """It has ended."""
+        self._runs -= 1
+        if self._is_over and not self._runs:
+            self.root.clear()
+
+    def end(self) -> None:
+        """Nobody will be given the plan any more."""
+        self._is_over = True
+        if not self._runs:
+            self.root.clear()
 
 
 class Operation:
@@ -103,6 +125,7 @@ class Kept:
             fields, forget = found
             self.fields -= fields
             forget()
+            plan.end()
 
     def touch(self, plan: Plan) -> None:
         """Note that a plan was used; one that is no longer kept serves whoever holds it."""

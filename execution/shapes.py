@@ -55,6 +55,9 @@ class Shape(ABC):
         """Do the same where something has to be waited for."""
         return self.complete(run, values)
 
+    def clear(self) -> None:  # noqa: B027 (most have nothing)
+        """Let go of what leads back here: nobody needs the shape any more."""
+
 
 def shape_of(plan: Plan, kind: GraphQLOutputType, field: Field) -> Shape:
     """Return the shape of a field's type."""
@@ -89,6 +92,9 @@ class _Wrapping(Shape):
     def __init__(self, inner: Shape) -> None:
         self._inner = inner
         self.is_async = inner.is_async
+
+    def clear(self) -> None:
+        self._inner.clear()
 
     def objects_of(self, kind: str | None) -> Objects | None:
         return self._inner.objects_of(kind)
@@ -198,6 +204,11 @@ class _Abstract(Shape):
                 done[place] = answer
         return done
 
+    def clear(self) -> None:
+        for shape in self._shapes.values():
+            shape.clear()
+        self._shapes.clear()
+
     def _name(self, run: Run, value: Any) -> str:
         """Return the name of an object's type."""
         if value.__class__ is Written:
@@ -269,6 +280,15 @@ class Objects(Shape):
     def objects_of(self, kind: str | None) -> Objects | None:
         """Return itself, where it is of that type."""
         return self if kind is None or kind == self.kind.name else None
+
+    def clear(self) -> None:
+        """Let go of what leads back here: nobody needs the shape any more."""
+        for member in self.members:
+            member.shape.clear()
+            member.field.extras = {}
+        for each in (self.members, self._called, self._now, self._later, self.chosen):
+            each.clear()
+        self.notes.clear()
 
     def complete(self, run: Run, values: Sequence[Any]) -> list[Any]:
         """Return the answers, where nothing has to be waited for."""

@@ -20,7 +20,7 @@ from server.socket_protocol import BoundedWebSocket
 
 LAST_ANSWERS_SECONDS = 20
 """How long what is under way may take when the server ends."""
-COLLECTING = 5_000, 20, 20
+COLLECTING = 5_000, 20, 5
 """When garbage is looked for: less often than by default, since most of what a request makes goes by itself."""
 LARGEST_FRAME_BYTES = 4 * 1024 * 1024
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import time
+import weakref
 from typing import Any
 
 import orjson
@@ -13,6 +15,7 @@ import pytest
 from execution import compiled as room
 from execution.compiled import Compiled
 from execution.documents import Documents
+from execution.limits import Limits
 from execution.plan import Operation
 from tests.execution.zoo import Context, Zoo
 from tests.operations import Drawn, Generator
@@ -190,3 +193,41 @@ async def test_what_a_document_was_compiled_to_goes_with_it() -> None:
     for text in reversed(texts):
         assert (await schema.execute(text, None, Context())).errors is None
     assert compiled.kept_fields == sum(schema.documents.known(text) is not None for text in texts)
+
+
+async def test_what_is_no_longer_kept_is_gone_at_once_and_what_runs_goes_on_to_its_end() -> None:
+    compiled = Compiled()
+    schema = Zoo(compiled)
+    schema.documents = Documents(schema._schema, kept_bytes=1)  # noqa: SLF001 (it has no public name)
+    left: list[Any] = []
+    wanted: list[Operation] = []
+
+    class Meanwhile(Context):
+        """Has the operation forgotten while it runs."""
+
+        def __getattribute__(self, name: str) -> Any:
+            if not left and name == "done":
+                operation = wanted[0]
+                (plan,) = operation.plans.values()
+                left.append(weakref.ref(plan))
+                operation.forget()
+                assert not operation.plans
+            return super().__getattribute__(name)
+
+    text = "{ animals(first: 3) { friend { number friend { number } } } }"
+    ready = compiled.ready(schema, text, None, Limits(), None)
+    assert ready is not None
+    wanted.append(ready.operation)
+    gc.disable()
+    try:
+        expected = await QUICK.execute(text, None, Context())
+        result = await room.execute(compiled, schema, ready.operation, None, Meanwhile())
+        assert (result.data, result.errors) == (expected.data, None)
+        assert compiled.counts[room.COMPILED] == 1
+        assert [each() for each in left] == [None]
+        document = weakref.ref(ready.operation.document)
+        wanted.clear()
+        del ready
+        assert document() is None
+    finally:
+        gc.enable()
