@@ -4,8 +4,8 @@ What somebody uses is what each operation takes: the time for which the process 
 is signed in, for which it waited while the process was not busy with others, so for the database. It is forgotten at three
 hundredths of that speed. Others come first when somebody has used more than is free, and in the last second had far more under
 way, or spent far more on long operations, than most of the others who are active. It then gets no more than that little: one
-operation and one statement at a time, with pauses. Where nobody else is there, and between those who ask alike, only the number
-of operations and of statements at once is limited.
+operation and one statement at a time, with pauses, and an operation every few seconds at the least. Where nobody else is there,
+and between those who ask alike, only the number of operations and of statements at once is limited.
 
 Who is signed in is compared with others who are: so nobody is held up on account of names that cost nothing to have. An operation
 that has begun goes on to its end.
@@ -46,6 +46,9 @@ USUAL_SECONDS, LEAST_SECONDS, STEP = 0.01, 0.001, 0.05
 """What is usual before anything is known of it, at the least, and how fast that is learned."""
 WAITED_MOST = 0.05
 """What a change's waiting counts at the most: mostly it waits for locks, so for others."""
+LEAST_PAUSE, LONGEST_PAUSE, TIMES_THE_LAST = 3.0, 10.0, 20
+"""Who has waited, and had nothing under way for so many times what the last operation took, but at least and at most so long,
+goes on with one operation, whatever others do."""
 AT_ONCE = 6
 """Operations of one at once: as many as a browser has connections, and enough to keep a process busy."""
 THERE_SECONDS = 5.0
@@ -95,7 +98,11 @@ class _Share:
     at: float
     used: float = 0.0
     turns: list[Turn] = field(default_factory=list)
-    waiting: deque[tuple[Turn, asyncio.Future[None]]] = field(default_factory=deque)
+    waiting: deque[tuple[Turn, asyncio.Future[None], float]] = field(default_factory=deque)
+    """With the moment since when."""
+    ended_at: float = float("-inf")
+    took: float = 0.0
+    """When an operation of it ended last, and what that took."""
     is_looked_after: bool = False
     is_heavy: bool = False
     above: tuple[float, float] = (0.0, 0.0)
@@ -334,8 +341,9 @@ class Turn:
         self._shares.held_up()
         loop = asyncio.get_running_loop()
         let_in: asyncio.Future[None] = loop.create_future()
-        entry = (self, let_in)
-        self._arrive(self.clock())
+        now = self.clock()
+        entry = (self, let_in, now)
+        self._arrive(now)
         self._share.waiting.append(entry)
         if not self._share.is_looked_after:
             self._share.is_looked_after = True
@@ -407,6 +415,7 @@ class Turn:
         self.is_under_way = False
         share, now = self._share, self.clock()
         share.forget(now)
+        share.ended_at, share.took = now, now - self.began
         self._shares.inside -= 1
         seconds = self.seconds(now)
         if self in share.turns:
@@ -431,11 +440,19 @@ class Turn:
     def _let_in(self, now: float) -> None:
         """Let in those of the same share who may begin."""
         waiting = self._share.waiting
-        while waiting and not self._shares.must_wait(self._share, now):
-            turn, let_in = waiting.popleft()
+        while waiting and (not self._shares.must_wait(self._share, now) or self._has_waited(now)):
+            turn, let_in, _ = waiting.popleft()
             if not let_in.done():
                 turn._enter(now)  # noqa: SLF001 (another of the same class)
                 let_in.set_result(None)
+
+    def _has_waited(self, now: float) -> bool:
+        """Whether the one that came first goes on all the same."""
+        share = self._share
+        if share.turns:
+            return False
+        pause = min(LONGEST_PAUSE, max(LEAST_PAUSE, TIMES_THE_LAST * share.took))
+        return now - max(share.ended_at, share.waiting[0][2]) >= pause
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look again and again, as long as somebody waits: that others have gone is told by nobody."""

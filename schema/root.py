@@ -193,9 +193,10 @@ class Schema(strawberry.Schema):
     ) -> None:
         """Replace each error by what a client may see, in place: Strawberry asks this of every result, once.
 
+        They come in an order that tells nothing of what happened when: by their places in lists, then in the document.
         Nothing is logged but crashes, and of these no message and no value.
         """
-        errors[:] = [presented(error) for error in errors]
+        errors[:] = [presented(error) for error in sorted(errors, key=_place)]
 
     def asks_itself(self, operation: OperationDefinitionNode | None) -> bool:
         """Whether an operation changes nothing before it has asked who the viewer is: a query, or marked mutations."""
@@ -205,6 +206,15 @@ class Schema(strawberry.Schema):
         return operation.operation is Kind.MUTATION and all(
             isinstance(each, FieldNode) and each.name.value in self._asking for each in selected
         )
+
+
+def _place(error: GraphQLError) -> tuple[list[int], list[tuple[int, int]], list[str]]:
+    path = error.path or []
+    return (
+        [each for each in path if isinstance(each, int)],
+        [(each.line, each.column) for each in error.locations or []],
+        [each for each in path if isinstance(each, str)],
+    )
 
 
 def may_ride(

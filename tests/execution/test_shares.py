@@ -13,6 +13,8 @@ from execution.shares import (
     FORGOTTEN,
     FREE_SECONDS,
     KEPT,
+    LEAST_PAUSE,
+    LONGEST_PAUSE,
     MOST_SECONDS,
     THERE_SECONDS,
     Shares,
@@ -103,7 +105,8 @@ async def test_a_second_name_helps_nobody(world: World) -> None:
     for number in range(2):
         world.keep_asking(f"light {number}", 0.01, 0.3)
     await world.pass_by(60)
-    assert max(world.seconds["heavy"], world.seconds["the same"]) < 1.2 * (FREE_SECONDS + FORGOTTEN * 60)
+    most = 1.2 * (FREE_SECONDS + 60 * 0.1 / LEAST_PAUSE)
+    assert max(world.seconds["heavy"], world.seconds["the same"]) < most
 
 
 async def test_who_is_alone_waits_only_for_operations_of_the_same(world: World) -> None:
@@ -175,9 +178,10 @@ async def test_who_waits_is_let_in_before_long_whatever_the_others_do(world: Wor
     await world.pass_by(61)
     assert asked.done()
     world.tasks.append(asyncio.create_task(world.ask("heavy", 0.01)))
-    await world.pass_by((MOST_SECONDS - FREE_SECONDS) / FORGOTTEN - 3)
+    # As long as the first one took, and not as long as it takes to forget that.
+    await world.pass_by(LONGEST_PAUSE - 2)
     assert world.done["heavy"] == 1
-    await world.pass_by(3)
+    await world.pass_by(2)
     assert world.done["heavy"] == 2
 
 
