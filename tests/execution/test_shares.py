@@ -179,7 +179,7 @@ async def test_who_waits_is_let_in_before_long_whatever_the_others_do(world: Wor
     assert asked.done()
     world.tasks.append(asyncio.create_task(world.ask("heavy", 0.01)))
     # As long as the first one took, and not as long as it takes to forget that.
-    await world.pass_by(LONGEST_PAUSE - 2)
+    await world.pass_by(LONGEST_PAUSE - 1)
     assert world.done["heavy"] == 1
     await world.pass_by(2)
     assert world.done["heavy"] == 2
