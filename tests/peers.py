@@ -163,12 +163,24 @@ class PostgreSQL:
     def fresh_database(self, template: str = "template0") -> str:
         """The URL of a new database that the unprivileged role owns: empty, or a copy of `template`.
 
-        A template is the name of a database that nobody is connected to.
+        A template is the name of a database that nobody is connected to: who stays there to empty it leaves.
         """
+        if (staying := self._staying.pop(template, None)) is not None:
+            staying.end()
         self._names += 1
         name = f"test_{self._names}_{secrets.token_hex(4)}"
         # Copying files is quicker than logging pages where nothing waits for a disk.
-        self.run_sql(f"CREATE DATABASE {name} OWNER {self.user} TEMPLATE {template} STRATEGY file_copy")
+        statement = f"CREATE DATABASE {name} OWNER {self.user} TEMPLATE {template} STRATEGY file_copy"
+        try:
+            self.run_sql(statement)
+        except RuntimeError as error:
+            if "is being accessed by other users" not in str(error):
+                raise
+            # Somebody's connection takes longer to end than PostgreSQL waits for it.
+            self.run_sql(
+                f"SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = '{template}'"
+            )
+            self.run_sql(statement)
         return f"postgresql://{self.user}:{self._password}@127.0.0.1:{self.port}/{name}"
 
     def emptied(self, url: str) -> str:

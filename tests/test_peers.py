@@ -1,5 +1,6 @@
 """The suite's own peers: found or skipped by name, private, and gone when the suite is gone."""
 
+import asyncio
 import os
 import select
 import signal
@@ -48,9 +49,12 @@ async def test_a_fresh_database_is_empty_and_its_owner_is_no_superuser() -> None
             await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
         )
         await connection.execute("CREATE TABLE mine (id int)")
+        # Whoever stays there is thrown out.
+        copy = await asyncio.to_thread(cluster.fresh_database, template=peers.database_name(url))
+        with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresError)):
+            await connection.fetchval("SELECT count(*) FROM mine")
     finally:
         await connection.close()
-    copy = cluster.fresh_database(template=peers.database_name(url))
     connection = await asyncpg.connect(copy)
     try:
         assert await connection.fetchval("SELECT count(*) FROM mine") == 0
