@@ -42,7 +42,7 @@ BOOK = """mutation ($input: BookMailInput!) { bookMail(input: $input) { errors {
 LETTER = "subscription ($id: ID!) { credentialDeliveryChanged(deliveryId: $id) { id state } }"
 AGAIN = 3
 """So often a drawn document is asked, each time with other values."""
-TRIES = 8
+TRIES = 20
 TURNS = 20
 """After so many documents the ids of what came since are learned."""
 LETTERS = 5
