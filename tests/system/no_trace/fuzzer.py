@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -43,6 +44,7 @@ LETTER = "subscription ($id: ID!) { credentialDeliveryChanged(deliveryId: $id) {
 AGAIN = 3
 """So often a drawn document is asked, each time with other values."""
 TRIES = 20
+ENTRY_ID = re.compile(r'"B[A-Za-z0-9_-]{22}"')
 TURNS = 20
 """After so many documents the ids of what came since are learned."""
 LETTERS = 5
@@ -368,7 +370,9 @@ class Fuzzer:
         heard = await self._heard_until_now()
         if heard is None:
             return
-        if heard[0] != heard[1]:
+        # A booking that had to begin again draws other ids for its entries than in the other world.
+        plain = [[[ENTRY_ID.sub('"entry"', text) for text in texts] for texts in side] for side in heard]
+        if plain[0] != plain[1]:
             pairs = [(one, other) for one, other in zip(*heard, strict=True) if one != other]
             raise TraceError(f"{self._place()}\nsubscriptions heard {pairs[0][0]}\nand {pairs[0][1]}")
         for drawn, texts in zip(self._listened, heard[0], strict=True):
