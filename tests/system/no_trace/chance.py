@@ -70,7 +70,8 @@ current: ContextVar[Chance | None] = ContextVar("chance", default=None)
 @contextmanager
 def governed() -> Iterator[None]:
     """Within the block each world has its own chance and time; what belongs to none has those of the machine."""
-    from models import clock  # noqa: PLC0415 (the tests of the suite's own tools need no product)
+    from execution import shares  # noqa: PLC0415 (the tests of the suite's own tools need no product)
+    from models import clock  # noqa: PLC0415
 
     true_random, true_now = os.urandom, clock.now
 
@@ -98,5 +99,7 @@ def governed() -> Iterator[None]:
         # What the module `secrets` draws from.
         mock.patch.object(random, "_urandom", urandom),
         mock.patch.object(clock, "now", now),
+        # Who is held up hangs on how long things take, and is looked up again: then nothing begins anew and draws other ids.
+        mock.patch.object(shares, "FREE_SECONDS", float("inf")),
     ):
         yield
