@@ -15,7 +15,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLBoolean,
     GraphQLIncludeDirective,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
@@ -69,7 +68,6 @@ RULES = tuple(specified_rules)
 MOST_FIELDS, MOST_ALIKE, MOST_FRAGMENTS = 1_000, 10, 50
 """Of a document with its fragments in place: GraphQL's rules give up on far more."""
 TYPENAME, DEFINITION = "__typename", "strawberry-definition"
-CONDITION = GraphQLNonNull(GraphQLBoolean)
 
 
 class _DoubtError(Exception):

@@ -277,8 +277,3 @@ class _SqliteText(JsonText):
 
 
 POSTGRESQL, SQLITE = _PostgresText(), _SqliteText()
-
-
-def words_of(*, is_sqlite: bool) -> JsonText:
-    """Return the words of a database."""
-    return SQLITE if is_sqlite else POSTGRESQL

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from models.database import Database
-from models.json_text import SQLITE, WRITTEN, JsonText, Page, words_of
+from models.json_text import POSTGRESQL, SQLITE, WRITTEN, JsonText, Page
 from resolvers.node_ids import NodeKind, encode
 from schema.scalars import write_instant
 
@@ -26,7 +26,7 @@ async def written(database: Database, expression: str, value: object) -> str | N
 
 
 def words(database: Database) -> JsonText:
-    return words_of(is_sqlite=database.is_sqlite)
+    return SQLITE if database.is_sqlite else POSTGRESQL
 
 
 @pytest.mark.asyncio
@@ -191,4 +191,4 @@ def read(page: Page) -> tuple[object, list[object], bool]:
 def test_keys_are_names(key: str) -> None:
     for is_sqlite in (False, True):
         with pytest.raises(ValueError, match="no name"):
-            words_of(is_sqlite=is_sqlite).made([("a", "'null'"), (key, "'null'")])
+            (SQLITE if is_sqlite else POSTGRESQL).made([("a", "'null'"), (key, "'null'")])

@@ -121,8 +121,10 @@ async def test_one_who_leaves_takes_nothing_from_the_others(desk: Desk) -> None:
             assert [await told_of(here)] == [await told_of(there)] == await desk.booked()
 
 
-async def test_what_may_not_have_told_commits_before_somebody_attends(desk: Desk) -> None:
-    """A booking found nobody and has not committed yet: whoever attends afterwards would never hear of it."""
+async def waiting_to_attend(
+    desk: Desk,
+) -> tuple[asyncio.Future[None], asyncio.Future[None], asyncio.Event]:
+    """A booking that is about to commit when it may, and one who waits for that to attend."""
     has_tried, may_commit = asyncio.Event(), asyncio.Event()
 
     async def book(unit: Unit) -> None:
@@ -135,6 +137,12 @@ async def test_what_may_not_have_told_commits_before_somebody_attends(desk: Desk
     await has_tried.wait()
     attending = asyncio.ensure_future(desk.events.attend())
     await desk.until_somebody_waits()
+    return booking, attending, may_commit
+
+
+async def test_what_may_not_have_told_commits_before_somebody_attends(desk: Desk) -> None:
+    """A booking found nobody and has not committed yet: whoever attends afterwards would never hear of it."""
+    booking, attending, may_commit = await waiting_to_attend(desk)
     assert not attending.done()
     may_commit.set()
     await asyncio.gather(booking, attending)
@@ -192,17 +200,7 @@ def _subscribed(events: PostgresEvents) -> Subscription | None:
 
 
 async def test_one_who_gives_up_while_waiting_leaves_no_trace(desk: Desk) -> None:
-    has_tried, may_commit = asyncio.Event(), asyncio.Event()
-
-    async def book(unit: Unit) -> None:
-        await unit.execute("SELECT pg_advisory_xact_lock_shared(1886352244, 2)")
-        has_tried.set()
-        await may_commit.wait()
-
-    booking = asyncio.ensure_future(desk.database.transact(book))
-    await has_tried.wait()
-    attending = asyncio.ensure_future(desk.events.attend())
-    await desk.until_somebody_waits()
+    booking, attending, may_commit = await waiting_to_attend(desk)
     attending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attending
