@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 HELPERS = GraphQLResolveInfoHelpers(gather=all_of, track=lambda _: None)
 DEFINITION = "strawberry-definition"
-MANY = "resolve_many"
+MANY, AT_HAND, FIRST = "resolve_many", "resolve_at_hand", "wait_first"
 
 
 @dataclass(slots=True)
@@ -47,15 +47,24 @@ class Asked:
     keywords: dict[str, Any] | None = None
 
 
-def together(many: Callable[..., Awaitable[Sequence[Any]]]) -> Callable[[Any], Any]:
+def together(
+    many: Callable[..., Awaitable[Sequence[Any]]],
+    *,
+    at_hand: Callable[..., Sequence[Any] | None] | None = None,
+    first: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
+) -> Callable[[Any], Any]:
     """Mark a resolver with what resolves it for many objects at once.
 
     `many(info, objects, **arguments)` returns as many values as there are objects, in their order, each what the
-    resolver itself would return for that object.
+    resolver itself would return for that object. `at_hand` returns the same without waiting, None where it would have to.
+    `first(objects)` is what is waited for before anything else: where all fields of the objects begin with the same, it is
+    waited for once, before a task is made for any of them.
     """
 
     def mark(resolver: Any) -> Any:
         setattr(resolver, MANY, many)
+        setattr(resolver, AT_HAND, at_hand)
+        setattr(resolver, FIRST, first)
         return resolver
 
     return mark
@@ -89,6 +98,10 @@ class Field:
         self.takes_info = self._takes_info()
         """Whether the resolver is called with an object and `info` alone, or with the object; None where not within a loop."""
         self.many = getattr(self._function, MANY, None)
+        # What stands before the resolver comes first, whatever it says.
+        free = None if self.has_permissions else self._function
+        self.at_hand = getattr(free, AT_HAND, None)
+        self.first = getattr(free, FIRST, None)
         self._place = selected.name, selected.nodes, definition.type, parent, self.path
         self._constant = not any(_holds_variable(node) for node in selected.nodes)
         self._constant_arguments: dict[str, Any] | None = None

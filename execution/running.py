@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
     from execution.fields import Asked, Field
+    from execution.members import Member
     from execution.plan import Operation, Plan
-    from execution.shapes import Member
 
 
 class Run:

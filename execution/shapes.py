@@ -21,11 +21,11 @@ from graphql import (
     is_object_type,
 )
 from graphql.execution.execute import default_type_resolver
-from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from execution.fields import Field, attribute_of
 from execution.generated import Entry, builder
 from execution.leaves import Leaf, leaf_of
+from execution.members import Member
 from execution.trouble import NotCompilableError, TroubleError
 from execution.waiting import all_of
 from execution.written import SHAPE, TYPENAME, Chosen, Written, WrittenList, as_fragments
@@ -54,6 +54,10 @@ class Shape(ABC):
     async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
         """Do the same where something has to be waited for."""
         return self.complete(run, values)
+
+    def complete_at_hand(self, run: Run, values: Sequence[Any]) -> list[Any] | None:
+        """Do the same, None where something has to be waited for."""
+        return None if self.is_async else self.complete(run, values)
 
     def clear(self) -> None:  # noqa: B027 (most have nothing)
         """Let go of what leads back here: nobody needs the shape any more."""
@@ -107,6 +111,9 @@ class _Required(_Wrapping):
     async def complete_async(self, run: Run, values: Sequence[Any]) -> list[Any]:
         return await self._inner.complete_async(run, _present(values))
 
+    def complete_at_hand(self, run: Run, values: Sequence[Any]) -> list[Any] | None:
+        return self._inner.complete_at_hand(run, _present(values))
+
 
 def _present(values: Sequence[Any]) -> Sequence[Any]:
     for value in values:
@@ -128,6 +135,13 @@ class _Optional(_Wrapping):
             return [None] * len(values)
         return _spread(values, await self._inner.complete_async(run, there))
 
+    def complete_at_hand(self, run: Run, values: Sequence[Any]) -> list[Any] | None:
+        there = [value for value in values if value is not None]
+        if not there:
+            return [None] * len(values)
+        done = self._inner.complete_at_hand(run, there)
+        return None if done is None else _spread(values, done)
+
 
 def _spread(values: Sequence[Any], done: list[Any]) -> list[Any]:
     """Return `done` with None at the places where a value is None."""
@@ -147,6 +161,12 @@ class _List(_Wrapping):
         if values and values[0].__class__ is WrittenList:
             return as_fragments(values, self.objects_of(None), WrittenList)
         return _regroup(values, await self._inner.complete_async(run, _flat(values)))
+
+    def complete_at_hand(self, run: Run, values: Sequence[Any]) -> list[Any] | None:
+        if values and values[0].__class__ is WrittenList:
+            return as_fragments(values, self.objects_of(None), WrittenList)
+        done = self._inner.complete_at_hand(run, _flat(values))
+        return None if done is None else _regroup(values, done)
 
 
 def _flat(values: Sequence[Any]) -> Sequence[Any]:
@@ -191,18 +211,28 @@ class _Abstract(Shape):
             return []
         if len(values) == 1:
             return await self._shape(self._name(run, values[0])).complete_async(run, values)
+        groups = self._groups(run, values)
+        results = await all_of(
+            [shape.complete_async(run, [values[place] for place in places]) for shape, places in groups]
+        )
+        return _placed(groups, results, len(values))
+
+    def complete_at_hand(self, run: Run, values: Sequence[Any]) -> list[Any] | None:
+        groups = self._groups(run, values)
+        results = []
+        for shape, places in groups:
+            answers = shape.complete_at_hand(run, [values[place] for place in places])
+            if answers is None:
+                return None
+            results.append(answers)
+        return _placed(groups, results, len(values))
+
+    def _groups(self, run: Run, values: Sequence[Any]) -> list[tuple[Objects, list[int]]]:
+        """Return the shape of each type, and the places at which its objects are."""
         groups: dict[str, list[int]] = {}
         for place, value in enumerate(values):
             groups.setdefault(self._name(run, value), []).append(place)
-        done: list[Any] = [None] * len(values)
-        shapes = [(self._shape(name), places) for name, places in groups.items()]
-        results = await all_of(
-            [shape.complete_async(run, [values[place] for place in places]) for shape, places in shapes]
-        )
-        for (_, places), answers in zip(shapes, results, strict=True):
-            for place, answer in zip(places, answers, strict=True):
-                done[place] = answer
-        return done
+        return [(self._shape(name), places) for name, places in groups.items()]
 
     def clear(self) -> None:
         for shape in self._shapes.values():
@@ -228,6 +258,16 @@ class _Abstract(Shape):
             selected = self._plan.selections.of_object(self._field.selected, kind)
             shape = self._shapes[name] = Objects(self._plan, kind, selected, self._field)
         return shape
+
+
+def _placed(
+    groups: Sequence[tuple[Objects, list[int]]], results: Sequence[list[Any]], number: int
+) -> list[Any]:
+    done: list[Any] = [None] * number
+    for (_, places), answers in zip(groups, results, strict=True):
+        for place, answer in zip(places, answers, strict=True):
+            done[place] = answer
+    return done
 
 
 class Objects(Shape):
@@ -276,6 +316,9 @@ class Objects(Shape):
         self._now = [each for each in self.members if not each.is_async]
         self._later = [each for each in self.members if each.is_async]
         self.is_async = bool(self._later)
+        self._may_be_at_hand = all(each.may_be_at_hand for each in self._later)
+        firsts = {each.field.first for each in self._later}
+        self._first = firsts.pop() if len(firsts) == 1 else None
 
     def objects_of(self, kind: str | None) -> Objects | None:
         """Return itself, where it is of that type."""
@@ -304,7 +347,22 @@ class Objects(Shape):
         """Return the answers; the fields that have to be waited for are asked side by side."""
         answers = self.complete(run, values)
         if answers and self._later and answers[0].__class__ is dict:
-            await all_of([member.fill_async(run, values, answers) for member in self._later])
+            if self._first is not None:
+                await self._first(values)
+            waiting = [each for each in self._later if not each.fill_at_hand(run, values, answers)]
+            if waiting:
+                await all_of([each.fill_async(run, values, answers) for each in waiting])
+        return answers
+
+    def complete_at_hand(self, run: Run, values: Sequence[Any]) -> list[Any] | None:
+        """Return the answers where nothing has to be waited for."""
+        if not self._may_be_at_hand and not (values and values[0].__class__ is Written):
+            return None
+        answers = self.complete(run, values)
+        if answers and self._later and answers[0].__class__ is dict:
+            for member in self._later:
+                if not member.fill_at_hand(run, values, answers):
+                    return None
         return answers
 
     def begin(self, run: Run, values: Sequence[Any]) -> list[dict[str, Any]]:
@@ -318,87 +376,3 @@ class Objects(Shape):
                 if is_type_of(value, info) is not True:
                     raise TroubleError("another type")
         return self._build(values, [field.called(run.asked(field)) for field in self._called])
-
-
-class Member:
-    """A field of objects that is no plain attribute of them, or more than a leaf."""
-
-    def __init__(self, field: Field, shape: Shape) -> None:
-        self.field = field
-        self.shape = shape
-        self._resolves_async = field.attribute is None and field.is_async
-        self.is_async = self._resolves_async or shape.is_async
-
-    def fill(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> None:
-        """Put the field into each answer."""
-        _put(answers, self.field.key, self.shape.complete(run, self._values(run, sources)))
-
-    async def fill_async(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> None:
-        """Do the same where something has to be waited for."""
-        values = await self.values(run, sources)
-        _put(answers, self.field.key, await self.shape.complete_async(run, values))
-
-    async def values(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
-        """Return the field's value for each object."""
-        if not self._resolves_async:
-            return self._values(run, sources)
-        field = self.field
-        asked = run.asked(field)
-        if field.many is not None and asked.keywords is not None:
-            return await self._many(run, sources)
-        call, deny = field.caller(asked), field.denial(asked)
-        if len(sources) == 1:
-            denied = None if deny is None else deny(sources[0])
-            value = call(sources[0]) if denied is None else denied[0]
-            return [await value if denied is None or optimized_is_awaitable(value) else value]
-        if deny is None:
-            return await all_of([call(source) for source in sources])
-        values = list(map(deny, sources))
-        waiting = [call(source) for source, denied in zip(sources, values, strict=True) if denied is None]
-        waiting += [
-            denied[0] for denied in values if denied is not None and optimized_is_awaitable(denied[0])
-        ]
-        granted = iter(await all_of(waiting) if waiting else [])
-        found = [next(granted) if denied is None else denied[0] for denied in values]
-        return [next(granted) if optimized_is_awaitable(value) else value for value in found]
-
-    async def _many(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
-        """Ask for all objects in one call; those that may not be read are not asked for."""
-        field = self.field
-        asked = run.asked(field)
-        deny = field.denial(asked)
-        many: Any = field.many
-        if deny is None:
-            values: Sequence[Any] = await many(asked.own, sources, **(asked.keywords or {}))
-        else:
-            denied = list(map(deny, sources))
-            allowed = [source for source, each in zip(sources, denied, strict=True) if each is None]
-            granted = iter(await many(asked.own, allowed, **(asked.keywords or {})) if allowed else ())
-            values = [next(granted) if each is None else each[0] for each in denied]
-            for value in values:
-                if optimized_is_awaitable(value):
-                    raise TroubleError("denied")
-        if len(values) != len(sources):
-            raise TroubleError("another number of values")
-        return values
-
-    def _values(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
-        field = self.field
-        if field.attribute is not None:
-            name = field.attribute
-            return [getattr(source, name) for source in sources]
-        asked = run.asked(field)
-        call, deny = field.caller(asked), field.denial(asked)
-        if deny is None:
-            values = [call(source) for source in sources]
-        else:
-            values = [
-                call(source) if denied is None else denied[0]
-                for source, denied in ((source, deny(source)) for source in sources)
-            ]
-        return values
-
-
-def _put(answers: list[dict[str, Any]], key: str, values: Sequence[Any]) -> None:
-    for answer, value in zip(answers, values, strict=True):
-        answer[key] = value

@@ -84,16 +84,18 @@ class Batch(Generic[K, V]):
         """Return what belongs to the key, loaded together with the other keys of its level."""
         if key not in self._known:
             if self._is_alone:
-                return await self._get_alone(key)
-            await (self._coming.get(key) or self._ask([key])).wait()
+                self._is_alone = False
+                await self._load_alone([key])
+            else:
+                await (self._coming.get(key) or self._ask([key])).wait()
         return self._known[key]
 
-    async def _get_alone(self, key: K) -> V | None:
-        """Load a key at once, within the caller's own task; whoever asks for it meanwhile waits for that."""
-        self._is_alone = False
-        coming = self._coming[key] = _Load()
+    async def _load_alone(self, keys: list[K]) -> None:
+        """Load keys at once, within the caller's own task; whoever asks for one of them meanwhile waits for that."""
+        coming = _Load()
+        self._coming.update(dict.fromkeys(keys, coming))
         try:
-            found = await self._load([key])
+            await self._load_parts(keys)
         except asyncio.CancelledError:
             coming.cancel()
             raise
@@ -101,18 +103,17 @@ class Batch(Generic[K, V]):
             coming.fail(error)
             raise
         finally:
-            if self._coming.get(key) is coming:
-                del self._coming[key]
-        value = self._known[key] = found.get(key)
+            self._came(keys, coming)
         coming.end()
-        return value
 
     async def get_all(self, keys: Sequence[K]) -> list[V | None]:
         """Return what belongs to each key, in their order, at the cost of waiting once."""
-        self._is_alone = False
+        is_alone, self._is_alone = self._is_alone, False
         known = self._known
         missing = [key for key in keys if key not in known]
-        if missing:
+        if missing and is_alone:
+            await self._load_alone(list(dict.fromkeys(missing)))
+        elif missing:
             if new := list(dict.fromkeys(key for key in missing if key not in self._coming)):
                 self._ask(new)
             for coming in {self._coming[key] for key in missing}:
@@ -160,10 +161,7 @@ class Batch(Generic[K, V]):
 
     async def _run(self, keys: list[K], done: _Load) -> None:
         try:
-            for start in range(0, len(keys), LARGEST):
-                some = keys[start : start + LARGEST]
-                found = await self._load(some)
-                self._known.update((key, found.get(key)) for key in some)
+            await self._load_parts(keys)
         except asyncio.CancelledError:
             done.cancel()
             raise
@@ -172,10 +170,19 @@ class Batch(Generic[K, V]):
         else:
             done.end()
         finally:
-            for key in keys:
-                # Unless it was stopped, and perhaps asked for anew.
-                if self._coming.get(key) is done:
-                    del self._coming[key]
+            self._came(keys, done)
+
+    async def _load_parts(self, keys: list[K]) -> None:
+        for start in range(0, len(keys), LARGEST):
+            some = keys[start : start + LARGEST]
+            found = await self._load(some)
+            self._known.update((key, found.get(key)) for key in some)
+
+    def _came(self, keys: list[K], load: _Load) -> None:
+        for key in keys:
+            # Unless it was stopped, and perhaps asked for anew.
+            if self._coming.get(key) is load:
+                del self._coming[key]
 
 
 def batch(

@@ -123,23 +123,39 @@ class Connection(Generic[T]):
 
     async def edges(self) -> list[Edge[T]]:
         """Return the page in the list's order, with cursors."""
-        rows = (await self._rows()).rows
-        return [Edge(node, row, self) for node, row in zip(self._read_all(rows), rows, strict=True)]
+        await self._page()
+        return self.loaded_edges()
 
     async def nodes(self) -> list[T]:
         """Return the page's items in the list's order."""
-        page = await self._rows()
-        return self._read_all(page.rows) if page.whole is None else page.whole
+        await self._page()
+        return self.loaded_nodes()
+
+    async def page_info(self) -> PageInfo:
+        """Return the cursors of the page's ends, null for an empty page."""
+        await self._page()
+        return self.loaded_page_info()
+
+    def loaded_edges(self) -> list[Edge[T]]:
+        """Return the same as `edges`, when the page is loaded."""
+        rows = self._loaded().rows
+        return [Edge(node, row, self) for node, row in zip(self._read_all(rows), rows, strict=True)]
+
+    def loaded_nodes(self) -> list[T]:
+        """Return the same as `nodes`, when the page is loaded."""
+        page = self._loaded()
+        found: list[T] = self._read_all(page.rows) if page.whole is None else page.whole
+        return found
+
+    def loaded_page_info(self) -> PageInfo:
+        """Return the same as `page_info`, when the page is loaded."""
+        return PageInfo(self, self._loaded().rows)
 
     def _read_all(self, rows: list[Row]) -> list[T]:
         if self._nodes is None:
             read = self._read
             self._nodes = [read(row) for row in rows]
         return self._nodes
-
-    async def page_info(self) -> PageInfo:
-        """Return the cursors of the page's ends, null for an empty page."""
-        return PageInfo(self, (await self._rows()).rows)
 
     async def has_next_page(self) -> bool:
         """Whether the list goes on after the page, or at or after `before`."""
@@ -152,7 +168,7 @@ class Connection(Generic[T]):
     async def has_more(self, *, later: bool) -> bool:
         """Whether the list has something beyond the page, on its later or on its earlier side."""
         edge, follows = self._edge_of(later=later)
-        if follows and (await self._rows()).more:
+        if follows and (await self._page()).more:
             return True
         return edge is not None and await self._exists(edge, later=later)
 
@@ -189,10 +205,15 @@ class Connection(Generic[T]):
         found = await self._batch(("count",), self._load_counts).get(self._parent_id)
         return found or 0
 
-    async def _rows(self) -> Slice:
+    async def _page(self) -> Slice:
         if self._slice is None:
             page = self.page_batch()
             self._slice = (None if page is None else await page.get(self._parent_id)) or Slice()
+        return self._slice
+
+    def _loaded(self) -> Slice:
+        if self._slice is None:
+            raise AssertionError("the page is not loaded")
         return self._slice
 
     def page_batch(self) -> batches.Batch[UUID | None, Slice] | None:
@@ -257,12 +278,25 @@ async def load_pages(connections: Sequence[Connection[Any]]) -> None:
     for connection in connections:
         if not connection.is_loaded:
             page = connection.page_batch()
-            if page is not None:
+            if page is None:
+                connection.take(Slice())
+            else:
                 together.setdefault(page, []).append(connection)
     for page, waiting in together.items():
         slices = await page.get_all([connection.parent_id for connection in waiting])
         for connection, found in zip(waiting, slices, strict=True):
             connection.take(found or Slice())
+
+
+def are_loaded(connections: Sequence[Connection[Any]]) -> bool:
+    """Whether all pages are there."""
+    return all(connection.is_loaded for connection in connections)
+
+
+def know_more(connections: Sequence[Connection[Any]], *, later: bool) -> list[bool] | None:
+    """Return what `has_more` returns for each list, None where one of them would have to ask."""
+    known = [connection.knows_more(later=later) for connection in connections]
+    return None if None in known else [each is True for each in known]
 
 
 async def have_more(connections: Sequence[Connection[Any]], *, later: bool) -> list[bool]:

@@ -55,12 +55,20 @@ async def _have_previous_page(info: Info, roots: Sequence[paging.PageInfo]) -> A
     return await paging.have_more([root.connection for root in roots], later=False)
 
 
-@together(_have_next_page)
+def _know_next_page(info: Info, roots: Sequence[paging.PageInfo]) -> Sequence[bool] | None:
+    return paging.know_more([root.connection for root in roots], later=True)
+
+
+def _know_previous_page(info: Info, roots: Sequence[paging.PageInfo]) -> Sequence[bool] | None:
+    return paging.know_more([root.connection for root in roots], later=False)
+
+
+@together(_have_next_page, at_hand=_know_next_page)
 async def _has_next_page(root: strawberry.Parent[paging.PageInfo]) -> bool:
     return await root.connection.has_next_page()
 
 
-@together(_have_previous_page)
+@together(_have_previous_page, at_hand=_know_previous_page)
 async def _has_previous_page(root: strawberry.Parent[paging.PageInfo]) -> bool:
     return await root.connection.has_previous_page()
 
@@ -95,30 +103,42 @@ class Edge(Generic[T]):
 
 async def _all_edges(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
     await paging.load_pages(roots)
-    return [await root.edges() for root in roots]
+    return [root.loaded_edges() for root in roots]
 
 
 async def _all_nodes(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
     await paging.load_pages(roots)
-    return [await root.nodes() for root in roots]
+    return [root.loaded_nodes() for root in roots]
 
 
 async def _all_page_infos(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
     await paging.load_pages(roots)
-    return [await root.page_info() for root in roots]
+    return [root.loaded_page_info() for root in roots]
 
 
-@together(_all_edges)
+def _edges_at_hand(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+    return [root.loaded_edges() for root in roots] if paging.are_loaded(roots) else None
+
+
+def _nodes_at_hand(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+    return [root.loaded_nodes() for root in roots] if paging.are_loaded(roots) else None
+
+
+def _page_infos_at_hand(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+    return [root.loaded_page_info() for root in roots] if paging.are_loaded(roots) else None
+
+
+@together(_all_edges, at_hand=_edges_at_hand, first=paging.load_pages)
 async def _edges(root: strawberry.Parent[paging.Connection[Any]]) -> Any:
     return await root.edges()
 
 
-@together(_all_nodes)
+@together(_all_nodes, at_hand=_nodes_at_hand, first=paging.load_pages)
 async def _nodes(root: strawberry.Parent[paging.Connection[Any]]) -> Any:
     return await root.nodes()
 
 
-@together(_all_page_infos)
+@together(_all_page_infos, at_hand=_page_infos_at_hand, first=paging.load_pages)
 async def _page_info(root: strawberry.Parent[paging.Connection[Any]]) -> Any:
     return await root.page_info()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import random
@@ -155,6 +156,40 @@ async def test_relations_of_a_level_are_asked_for_once() -> None:
 
     # By the type of the animals, since each has the field.
     assert sorted(context.done) == ["friends of 1"] * 6
+
+
+@pytest.mark.parametrize(
+    "text,done,tasks",
+    [
+        ("{ herds { beasts { number } count } }", [], 0),
+        ("{ herds { number count(each: 2) again: count } }", [], 0),
+        ("{ herds(start: 1) { beasts { number } count } }", ["beasts of 3"], 0),
+        ("{ herds { beasts { weight } count } }", ["beasts of 3"], 0),
+        ("{ herds { beasts { number } dog } }", ["beasts of 3"], 2),
+        ("{ herds { count known } }", ["counts of 3"], 0),
+    ],
+)
+async def test_what_all_wait_for_first_is_waited_for_once_and_the_rest_is_at_hand(
+    text: str, done: list[str], tasks: int
+) -> None:
+    await QUICK.execute(text, None, Context())
+    operation = known(text)
+    assert operation is not None
+    begun: list[asyncio.Task[Any]] = []
+    loop, context = asyncio.get_running_loop(), Context()
+
+    def begin(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.Task[Any]:
+        begun.append(asyncio.Task(work, loop=loop, **named))
+        return begun[-1]
+
+    loop.set_task_factory(begin)
+    try:
+        result = await room.execute(COMPILED, QUICK, operation, None, context)
+    finally:
+        loop.set_task_factory(None)
+    assert (result.errors, context.done) == (None, done)
+    of_herds = [each for each in begun if "fill_async" in repr(each.get_coro())]
+    assert len(of_herds) == tasks
 
 
 async def test_what_is_kept_is_bounded_by_its_fields(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,70 @@ async def _friend(root: strawberry.Parent[Beast], info: Info) -> Animal | None:
     return None if root.number % 4 == 3 else beast(root.number + 1)  # type: ignore[return-value]
 
 
+@dataclass
+class Herding:
+    """The object behind a herd: where its beasts are is known only when they were gathered."""
+
+    number: int
+    is_gathered: bool = False
+
+    def beasts(self) -> list[Any]:
+        if not self.is_gathered:
+            raise AssertionError("not gathered")
+        return [beast(self.number + each) for each in range(3)]
+
+    async def gather(self) -> None:
+        await _gather([self])
+
+
+async def _gather(roots: Sequence[Herding]) -> None:
+    await asyncio.sleep(0)
+    for root in roots:
+        if root.number % 10 == 6:
+            raise LookupError("scattered")
+        root.is_gathered = True
+
+
+async def _beasts_of_many(info: Info, roots: Sequence[Herding]) -> list[Any]:
+    info.context.done.append(f"beasts of {len(roots)}")
+    await _gather(roots)
+    return [root.beasts() for root in roots]
+
+
+def _beasts_at_hand(info: Info, roots: Sequence[Herding]) -> list[Any] | None:
+    # Some of them are asked for after all.
+    if any(root.number % 4 == 3 for root in roots) or not all(root.is_gathered for root in roots):
+        return None
+    return [root.beasts() for root in roots]
+
+
+@together(_beasts_of_many, at_hand=_beasts_at_hand, first=_gather)
+async def _beasts(root: strawberry.Parent[Herding], info: Info) -> list[Animal]:
+    await root.gather()
+    return root.beasts()
+
+
+async def _counts(info: Info, roots: Sequence[Herding], each: int = 1) -> list[Any]:
+    info.context.done.append(f"counts of {len(roots)}")
+    await asyncio.sleep(0)
+    return [None if root.number == 4 else 3 * each for root in roots]
+
+
+def _counts_at_hand(info: Info, roots: Sequence[Herding], each: int = 1) -> list[Any]:
+    return [None if root.number == 4 else 3 * each for root in roots]
+
+
+@together(_counts, at_hand=_counts_at_hand, first=_gather)
+async def _count(root: strawberry.Parent[Herding], each: int = 1) -> int:
+    await root.gather()
+    return None if root.number == 4 else 3 * each  # type: ignore[return-value]
+
+
+@together(_counts, at_hand=_counts_at_hand, first=_gather)
+async def _guarded_count(root: strawberry.Parent[Herding], each: int = 1) -> int:
+    return None if root.number == 4 else 3 * each  # type: ignore[return-value]
+
+
 async def _weight(root: strawberry.Parent[Beast], unit: str | None = "kg") -> str:
     await asyncio.sleep(0)
     if root.number % 11 == 10:
@@ -192,7 +256,28 @@ class Page:
 
 
 @strawberry.type
+class Herd:
+    number: int
+    beasts: list[Animal] = strawberry.field(resolver=_beasts)
+    count: int = strawberry.field(resolver=_count)
+    known: int | None = strawberry.field(
+        resolver=_guarded_count, extensions=[PermissionExtension([IsKeeper()], fail_silently=True)]
+    )
+
+    @strawberry.field
+    async def dog(self, root: strawberry.Parent[Herding]) -> str:
+        return f"dog {root.number}"
+
+
+@strawberry.type
 class Query:
+    @strawberry.field
+    def herds(self, first: int = 3, start: int = 0) -> list[Herd | None]:
+        return [
+            None if number == 9 else Herding(number)  # type: ignore[misc]
+            for number in range(start, start + first)
+        ]
+
     @strawberry.field
     def animals(self, first: int = 3, start: int = 0) -> list[Animal | None]:
         return [beast(number) for number in range(start, start + first)]  # type: ignore[misc]

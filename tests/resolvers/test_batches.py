@@ -155,6 +155,16 @@ async def test_what_nothing_else_comes_with_is_loaded_at_once_and_the_rest_toget
     assert other.asked == [[1, 2]]
 
 
+async def test_many_that_nothing_else_comes_with_are_loaded_at_once_too() -> None:
+    load, request = Loads(), alone()
+    batch = batches.batch(request, "one", load)
+    waiting = asyncio.gather(batch.get_all([1, 2, 1]), batch.get_all([2, 3]), batch.get(4))
+    await asyncio.sleep(0)
+    assert load.asked == [[1, 2]]
+    assert list(await waiting) == [["1", "2", "1"], ["2", "3"], "4"]
+    assert load.asked == [[1, 2], [3, 4]]
+
+
 @pytest.mark.parametrize("end", ["several", "stopped", "asked before", "many"])
 async def test_nothing_is_loaded_at_once_where_others_come(end: str) -> None:
     load, request = Loads(), alone()
