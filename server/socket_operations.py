@@ -21,7 +21,7 @@ from schema.failures import presented
 from server.answers import RefusedError
 from server.bodies import Asked
 from server.deadline import Deadline, TimedOutError
-from server.execution import Executed, account, cost_of, executed_of, keep_document, refused_of
+from server.execution import GONE, Executed, account, cost_of, executed_of, keep_document, refused_of
 from server.graphql import unavailable
 from server.runtime import Runtime
 from server.socket_messages import ENDED_BY, ClosedError
@@ -78,6 +78,7 @@ class Operations:
         except DatabaseUnavailableError:
             await self._refuse(operation, unavailable())
             return
+        began = time.perf_counter()
         turn = turn_of(self._runtime, context)
         turn.kind = lambda: operation.kind
         try:
@@ -89,6 +90,9 @@ class Operations:
             await self._refuse(operation, error)
         except DatabaseUnavailableError:
             await self._refuse(operation, unavailable())
+        except asyncio.CancelledError:
+            account(self._runtime, context, _left(), time.perf_counter() - began)
+            raise
         else:
             await self._execute(operation, context, turn)
         finally:
@@ -107,7 +111,7 @@ class Operations:
         """Execute an operation whose turn has begun. What is sent of it is nobody's turn."""
         wanted = operation.wanted
         began = time.perf_counter()
-        last = Executed({}, [], refused=False)
+        last: Executed | None = None
         if self._runtime.tracing is not None:
             self._runtime.tracing.begin_operation()
         try:
@@ -118,7 +122,7 @@ class Operations:
                         turn.tell() if operation.subscribes else turn.end()
                         last = executed_of(result, cost_of(wanted, context))
                         await self._deliver(operation, last)
-            if not last.refused:
+            if last is None or not last.refused:
                 operation.is_over = True
                 await self._send({"type": "complete", "id": operation.name})
         except GraphQLError as error:
@@ -128,10 +132,16 @@ class Operations:
         except TimedOutError as error:
             last = refused_of(error)
             await self._deliver(operation, last)
+        except asyncio.CancelledError:
+            # Whoever ends a subscription has had of it what there was.
+            if last is None and not operation.subscribes:
+                last = _left()
+            raise
         finally:
             batches.stop(context.request)
-            keep_document(self._runtime, wanted, last)
-            account(self._runtime, context, last, time.perf_counter() - began)
+            done = last or Executed({}, [], refused=False)
+            keep_document(self._runtime, wanted, done)
+            account(self._runtime, context, done, time.perf_counter() - began)
 
     async def _results(self, wanted: Asked, context: Context) -> AsyncGenerator[ExecutionResult, None]:
         """Return the results that an operation has: what can be compiled is made ready here."""
@@ -153,6 +163,11 @@ class Operations:
             await self._send({"type": "error", "id": operation.name, "payload": done.body["errors"]})
         else:
             await self._send({"type": "next", "id": operation.name, "payload": done.body})
+
+
+def _left() -> Executed:
+    """Return what an operation comes to that is stopped before it is answered: its client wants no more of it, or is gone."""
+    return Executed({}, [GONE], refused=False)
 
 
 async def _next(results: AsyncGenerator[ExecutionResult, None]) -> ExecutionResult | None:

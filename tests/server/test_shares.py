@@ -239,10 +239,16 @@ async def test_who_goes_away_while_waiting_leaves_nothing(house: House) -> None:
         writer.close()
         await until(lambda number=number: house.gauge("errors_total", code="CLIENT_GONE") == number)  # type: ignore[misc]
     async with stream(house.socket_url, token=anna) as opened:
-        await opened.subscribe(WHO)
+        ended = await opened.subscribe(WHO)
         await house.held_up(4)
+        await ended.complete()
+        await until(lambda: house.gauge("errors_total", code="CLIENT_GONE") == 4)
+        await opened.subscribe(WHO)
+        await house.held_up(5)
     await until(lambda: house.gauge("sockets") == 0)
+    assert house.gauge("errors_total", code="CLIENT_GONE") == 5
+    assert house.gauge("operations_total", kind="none", outcome="errors") == 5
     waiting = asyncio.create_task(house.post(WHO, anna))
-    await house.held_up(5)
+    await house.held_up(6)
     house.pass_by()
     assert (await waiting).good() == ANNA

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import secrets
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from models.json_text import WRITTEN
 from models.tables import ReadLevel
 from schema import root, schema
 from schema.root import compiled
+from server.logs import JsonLines
 from tests import storage
 from tests.client import connected
 from tests.server.test_deadline import SLOW, is_whole
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from tests.stream import Stream
 
 pytestmark = pytest.mark.asyncio
+LOG = "postfach.operations"
 NODES = "{ activities { nodes { id subject bookings { part mailbox { address } user { login } } } } }"
 SEVERAL = "query A { viewer { login } } query B($n: Int!) { users(first: $n) { nodes { login } } }"
 CHANGES = """
@@ -199,3 +203,75 @@ async def test_what_a_client_wants_no_more_of_stops_in_the_database_too(
             await is_whole(house)
             assert asked.waiting() == []
         assert await (await opened.subscribe("{ quick }")).data() == {"quick": 1}
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """What the log tells of operations, but for how long they took."""
+    lines = (json.loads(JsonLines().format(each)) for each in caplog.records if each.name == LOG)
+    return [
+        {name: each[name] for name in each if name not in {"at", "milliseconds", "request"}} for each in lines
+    ]
+
+
+def line(kind: str, outcome: str, codes: list[str] | None, operation: str | None = None) -> dict[str, Any]:
+    """A line of the log, of somebody who is not signed in."""
+    whole = {"level": "INFO", "logger": LOG, "message": "operation", "viewer": None}
+    return {**whole, "kind": kind, "operation": operation, "outcome": outcome, "codes": codes}
+
+
+async def test_what_a_client_ends_before_it_is_answered_is_counted_and_logged_as_over_http(
+    door_database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, LOG)
+    database: Any = None
+
+    def is_asked() -> bool:
+        client: Any = Tortoise.get_connection("default")
+        return bool(client._lock.locked() if database.is_sqlite else client.in_use())  # noqa: SLF001
+
+    async with served(door_database, tmp_path, SLOW, OPERATION_SECONDS="600") as house:
+        database = house.runtime.database
+        document = "query Long { slow }"
+        async with house.client() as client:
+            asking = asyncio.create_task(client.execute(document))
+            await until(is_asked)
+            asking.cancel()
+            await until(lambda: len(told(caplog)) == 1)
+        await until(lambda: not is_asked())
+        async with stream(house.socket_url) as opened:
+            asked = await opened.subscribe(document)
+            await until(is_asked)
+            await asked.complete()
+            await until(lambda: len(told(caplog)) == 2)
+            await until(lambda: not is_asked())
+            # What ends by itself, and a subscription of which nothing came, are no such thing.
+            listening = await opened.subscribe("subscription { one }")
+            await until(lambda: house.runtime.services.events.subscribers("one") == 1)
+            await listening.complete()
+            await until(lambda: len(told(caplog)) == 3)
+            assert await (await opened.subscribe("{ quick }")).data() == {"quick": 1}
+            await until(lambda: len(told(caplog)) == 4)
+            # A client that is gone has ended all of it.
+            await opened.subscribe(document)
+            await until(is_asked)
+        await until(lambda: len(told(caplog)) == 5)
+        await until(lambda: not is_asked())
+        gone = line("query", "errors", ["CLIENT_GONE"], "Long")
+        assert told(caplog) == [
+            gone,
+            gone,
+            line("subscription", "ok", None),
+            line("query", "ok", None),
+            gone,
+        ]
+        counted = {
+            (kind, outcome): house.gauge("operations_total", kind=kind, outcome=outcome)
+            for kind in ("query", "subscription", "none")
+            for outcome in ("ok", "errors", "refused")
+        }
+        assert {each: number for each, number in counted.items() if number} == {
+            ("query", "errors"): 3,
+            ("query", "ok"): 1,
+            ("subscription", "ok"): 1,
+        }
+        assert house.gauge("errors_total", code="CLIENT_GONE") == 3
