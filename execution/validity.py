@@ -2,8 +2,8 @@
 
 One pass with one visit of each node stands for all the rules together. It says yes to a document only where each of the rules has
 nothing against it; whatever is wrong, or is merely rare, it leaves to the rules, so that every error is theirs. Rare are here:
-several operations, subscriptions, introspection, directives other than `@skip` and `@include`, null as a literal, input objects
-of which one field is to be given, and fields of the same key that differ, if only on types that exclude each other.
+several operations, subscriptions, introspection, directives other than `@skip` and `@include`, input objects of which one field
+is to be given, and fields of the same key that differ, if only on types that exclude each other.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from graphql import (
 from graphql.utilities import validate_input_literal
 from graphql.validation.rules.variables_in_allowed_position import allowed_variable_usage
 from strawberry.schema.schema import validate_document
+from strawberry.types.base import StrawberryMaybe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,8 +66,12 @@ if TYPE_CHECKING:
 
 RULES = tuple(specified_rules)
 """The rules that are stood for, with those that Strawberry adds to them."""
-MOST_FIELDS, MOST_ALIKE, MOST_FRAGMENTS = 1_000, 10, 50
-"""Of a document with its fragments in place: GraphQL's rules give up on far more."""
+MOST_FIELDS, MOST_FRAGMENTS = 1_000, 50
+"""Of a document with its fragments in place."""
+MOST_COMPARED = 100_000
+"""What the rules may have to compare, pair by pair, of what is answered together: they give up on five times as much."""
+PAIR, SPREAD = 7, 4
+"""What the rules count at the most for a pair of fields without arguments, and for a spread beside each selection."""
 TYPENAME, DEFINITION = "__typename", "strawberry-definition"
 
 
@@ -249,6 +254,8 @@ class _Validity:
         for name, argument in known.items():
             value = given.pop(name, None)
             if value is not None:
+                if isinstance(value, NullValueNode) and _is_maybe(argument.extensions.get(DEFINITION)):
+                    raise _DoubtError
                 default = argument.default if argument.default is not None else argument.default_value
                 self._value(value, argument.type, default)
             elif is_required_argument(argument):
@@ -262,8 +269,9 @@ class _Validity:
             return
         kind: Any = expected.of_type if isinstance(expected, GraphQLNonNull) else expected
         if isinstance(node, NullValueNode):
-            raise _DoubtError
-        if isinstance(node, ListValueNode):
+            if kind is not expected:
+                raise _DoubtError
+        elif isinstance(node, ListValueNode):
             if not isinstance(kind, GraphQLList):
                 raise _DoubtError
             for each in node.values:
@@ -280,6 +288,8 @@ class _Validity:
     def _object(self, node: ObjectValueNode, kind: GraphQLInputObjectType) -> None:
         given = {each.name.value: each.value for each in node.fields}
         if len(given) != len(node.fields):
+            raise _DoubtError
+        if any(isinstance(each, NullValueNode) for each in given.values()) and _has_maybe(kind):
             raise _DoubtError
         for name, field in kind.fields.items():
             value = given.pop(name, None)
@@ -315,7 +325,11 @@ class _Validity:
 
 
 class _Merging:
-    """Whether the fields of the same key, with all fragments in place, are the same: as if any could be of the same object."""
+    """Whether the fields of the same key, with all fragments in place, are the same: as if any could be of the same object.
+
+    Each is compared with the first of its key alone. The rules compare each with each, also selections and fragments, and refuse
+    a document with too much to compare. So that is counted here too, each time as the most that it can be.
+    """
 
     def __init__(
         self, types: Mapping[str, GraphQLNamedType], fragments: Mapping[str, FragmentDefinitionNode]
@@ -323,30 +337,35 @@ class _Merging:
         self._types = types
         self._fragments = fragments
         self._left = MOST_FIELDS
+        self._compared = 0
 
     def check(self, levels: list[_Level]) -> None:
         """Look at selections that are answered together, and at those below them."""
         for alike in self._by_key(levels).values():
             first, parent = alike[0]
+            self._count(len(alike) * (len(alike) - 1) // 2 * (PAIR + len(first.arguments or ())))
             if first.name.value == TYPENAME:
                 if any(node.name.value != TYPENAME for node, _ in alike):
                     raise _DoubtError
                 continue
             definition = parent.fields[first.name.value]
-            for node, other in alike[1:]:
-                if node.name.value != first.name.value or _written(node) != _written(first):
-                    raise _DoubtError
-                if str(other.fields[node.name.value].type) != str(definition.type):
-                    raise _DoubtError
+            if len(alike) > 1:
+                written, kind = _written(first), str(definition.type)
+                for node, other in alike[1:]:
+                    if node.name.value != first.name.value or _written(node) != written:
+                        raise _DoubtError
+                    if str(other.fields[node.name.value].type) != kind:
+                        raise _DoubtError
             below = [node.selection_set for node, _ in alike if node.selection_set is not None]
             if below:
-                kind = get_named_type(definition.type)
-                self.check([_Level(each, kind) for each in below])
+                named = get_named_type(definition.type)
+                self.check([_Level(each, named) for each in below])
 
     def _by_key(self, levels: list[_Level]) -> dict[str, list[tuple[FieldNode, Any]]]:
         found: dict[str, list[tuple[FieldNode, Any]]] = {}
         seen: set[str] = set()
         pending = levels
+        selections, spreads, before = len(levels), 0, self._left
         while pending:
             level = pending.pop()
             for each in level.node.selections:
@@ -354,25 +373,40 @@ class _Merging:
                 if self._left < 0:
                     raise _DoubtError
                 if isinstance(each, FieldNode):
-                    alike = found.setdefault((each.alias or each.name).value, [])
-                    if len(alike) >= MOST_ALIKE:
-                        raise _DoubtError
-                    alike.append((each, level.parent))
+                    found.setdefault((each.alias or each.name).value, []).append((each, level.parent))
                 elif isinstance(each, InlineFragmentNode):
                     condition = each.type_condition
                     inside = level.parent if condition is None else self._types[condition.name.value]
                     pending.append(_Level(each.selection_set, inside))
-                elif isinstance(each, FragmentSpreadNode) and each.name.value not in seen:
-                    seen.add(each.name.value)
-                    fragment = self._fragments[each.name.value]
-                    inside = self._types[fragment.type_condition.name.value]
-                    pending.append(_Level(fragment.selection_set, inside))
+                elif isinstance(each, FragmentSpreadNode):
+                    spreads += 1
+                    if each.name.value not in seen:
+                        seen.add(each.name.value)
+                        fragment = self._fragments[each.name.value]
+                        inside = self._types[fragment.type_condition.name.value]
+                        pending.append(_Level(fragment.selection_set, inside))
+        selections += len(seen)
+        self._count(selections * (before - self._left + SPREAD * spreads) + 2 * spreads * spreads)
         return found
+
+    def _count(self, compared: int) -> None:
+        self._compared += compared
+        if self._compared > MOST_COMPARED:
+            raise _DoubtError
 
 
 def _is_one_of(kind: GraphQLInputObjectType) -> bool:
     # Strawberry says so by its own definition alone.
     return kind.is_one_of or getattr(kind.extensions.get(DEFINITION), "is_one_of", False) is True
+
+
+def _is_maybe(definition: object) -> bool:
+    """Whether this may be left out, and by a rule of Strawberry perhaps not be null."""
+    return isinstance(getattr(definition, "type", None), StrawberryMaybe)
+
+
+def _has_maybe(kind: GraphQLInputObjectType) -> bool:
+    return any(map(_is_maybe, getattr(kind.extensions.get(DEFINITION), "fields", ())))
 
 
 def _written(node: FieldNode) -> dict[str, str]:

@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 import strawberry
 from graphql import GraphQLSyntaxError, parse, specified_rules
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
 
 from execution import validity
@@ -20,6 +21,8 @@ from tests.execution.zoo import Zoo
 from tests.operations import Generator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from graphql import GraphQLSchema
 
 RULES = tuple(specified_rules)
@@ -54,15 +57,43 @@ def broken(drawing: random.Random, text: str) -> str:
     return " ".join(tokens)
 
 
+def nulled(drawing: random.Random, text: str) -> str:
+    """A document with null instead of a value in it."""
+    tokens = TOKEN.findall(text)
+    # What follows a colon is a value, a type or a field.
+    places = [place + 1 for place, token in enumerate(tokens) if token == ":"]
+    if places:
+        tokens[drawing.choice(places)] = "null"
+    return " ".join(tokens)
+
+
+def repeated(drawing: random.Random, text: str) -> str:
+    """A document with a selection in it that is made many times: as valid as before, unless that is too much."""
+    tokens = TOKEN.findall(text)
+    begin = drawing.choice([place for place, token in enumerate(tokens) if token == "{"])
+    depth, end = 1, begin
+    while depth:
+        end += 1
+        depth += {"{": 1, "}": -1}.get(tokens[end], 0)
+    inside = tokens[begin + 1 : end]
+    inside *= max(2, min(drawing.choice([2, 5, 12, 30, 100, 300]), 400 // len(inside)))
+    return " ".join([*tokens[: begin + 1], *inside, *tokens[end:]])
+
+
 @pytest.mark.parametrize("schema", [ZOO, POSTFACH], ids=["zoo", "postfach"])
 def test_no_rule_has_anything_against_what_is_plainly_valid(schema: GraphQLSchema) -> None:
     seed = int(os.environ.get("POSTFACH_SEED") or random.SystemRandom().randrange(2**32))
     drawing = random.Random(seed)
     generator = Generator(schema, drawing, {}, depth=4)
     valid = plain = wrong = 0
-    for _ in range(300):
+    for _ in range(200):
         text = generator.draw(drawing.choice(["query", "query", "mutation"])).text
-        for each in (text, *(broken(drawing, text) for _ in range(6))):
+        ways = (broken,) * 6 + (nulled,) * 2
+        drawn = [text, *(way(drawing, text) for way in ways)]
+        if drawing.random() < 0.2:
+            drawn.append(repeated(drawing, text))
+            drawn.append(broken(drawing, drawn[-1]))
+        for each in drawn:
             try:
                 document = parse(each)
             except GraphQLSyntaxError:
@@ -93,13 +124,30 @@ PLAIN = [
     "{ animals { ...F mates(count: 1) { number } } } fragment F on Animal { mates(count: 1) { name } }",
     "mutation M($n: Int) { change(number: $n) { step } }",
     "{ cat { number number number } }",
+    "{ cat { " + "number " * 150 + "} }",
+    "{ echo(text: null) }",
+    "query ($n: Int = null) { required(number: $n) b: required(number: null) c: cat(number: $n) { number } }",
+    "{ page(wanted: {numbers: [1], colour: null, inner: null}) { total } }",
+    "{ cat { "
+    + "".join(f"...F{place} " for place in range(40))
+    + "} } "
+    + " ".join(
+        f"fragment F{place} on Cat {{ __typename number name mates(count: 1) {{ number name }} }}"
+        for place in range(40)
+    ),
 ]
 
 DOUBTED = [
     "query A { cat { number } } query B { cat { name } }",
     "{ cat { number } } { cat { name } }",
     "{ __schema { queryType { name } } }",
-    "{ echo(text: null) }",
+    "{ thing(number: null) { __typename } }",
+    "{ cat { number @skip(if: null) } }",
+    "{ page(wanted: {numbers: null}) { total } }",
+    "{ page(wanted: {numbers: [1], limit: null}) { total } }",
+    "query ($n: Int! = null) { thing(number: $n) { __typename } }",
+    "query ($n: Int = null) { thing(number: $n) { __typename } }",
+    "{ a: cat(number: null) { number } a: cat { number } }",
     "subscription { count }",
     "type T { a: Int }",
     "{ cat { number: name number } }",
@@ -189,7 +237,7 @@ def test_other_rules_are_asked() -> None:
     "text",
     [
         "{ " + " ".join(f"a{place}: cat {{ number }}" for place in range(1100)) + " cat { number } cat { name } }",
-        "{ cat { " + "number " * 11 + "} }",
+        "{ cat { " + "number " * 200 + "} }",
         "{ cat { " + "".join(f"...F{place} " for place in range(51)) + "} } "
         + " ".join(f"fragment F{place} on Cat {{ number }}" for place in range(51)),
     ],
@@ -201,12 +249,56 @@ def test_what_is_large_is_for_the_rules(text: str) -> None:
     assert validate_document(ZOO, document, RULES) == []
 
 
+def spread(count: int) -> str:
+    return "".join(f"...F{place} " for place in range(count))
+
+
+def fragments(count: int, inside: str) -> str:
+    return "".join(
+        f"fragment F{place} on Animal {{ {inside.replace('PLACE', str(place))} }} " for place in range(count)
+    )
+
+
+LARGE: dict[str, Callable[[int], str]] = {
+    "fields": lambda count: f"{{ cat {{ {'number ' * count} }} }}",
+    "arguments": lambda count: f"{{ animals {{ {'mates(count: 1) { number } ' * count} }} }}",
+    "selections": lambda count: (
+        "{ animals { "
+        + "".join(
+            f"mates {{ {' '.join(f'a{place}_{each}: number' for each in range(10))} }} "
+            for place in range(count)
+        )
+        + "} }"
+    ),
+    "spreads": lambda count: (
+        f"{{ animals {{ {f'mates {{ {spread(count)} }} ' * 10} }} }} {fragments(count, 'number')}"
+    ),
+    "fragments": lambda count: (
+        f"{{ animals {{ {spread(count)} }} }} "
+        + fragments(
+            count,
+            "mates { number a: mates { number } } "
+            + "".join(f"bPLACE_{each}: number " for each in range(12)),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", LARGE)
+def test_what_is_plainly_valid_is_far_from_too_much_for_the_rules(shape: str) -> None:
+    drawn = [LARGE[shape](count) for count in range(5, 180, 5)]
+    plain = [document for document in map(parse, drawn) if is_plainly_valid(ZOO, document)]
+    assert len(drawn) > len(plain) > 2
+    with mock.patch.object(overlapping_fields_can_be_merged, "MAX_COMPLEXITY_BUDGET", validity.MOST_COMPARED):
+        assert validate_document(ZOO, plain[-1], RULES) == []
+
+
 def test_fragments_within_fragments_cost_no_time() -> None:
-    fragments = " ".join(
+    definitions = " ".join(
         f"fragment F{place} on Animal {{ a: mates {{ ...F{place + 1} }} b: mates {{ ...F{place + 1} }} }}"
         for place in range(40)
     )
-    document = parse(f"{{ animals {{ ...F0 }} }} {fragments} fragment F40 on Animal {{ number }}")
+    document = parse(f"{{ animals {{ ...F0 }} }} {definitions} fragment F40 on Animal {{ number }}")
     assert not is_plainly_valid(ZOO, document)
 
 
@@ -216,11 +308,17 @@ class Choice:
     text: strawberry.Maybe[str]
 
 
+@strawberry.input
+class Kept:
+    some: strawberry.Maybe[int]
+    other: int | None = 1
+
+
 @strawberry.type
 class Chooser:
     @strawberry.field
-    def choose(self, choice: Choice, some: strawberry.Maybe[int]) -> str:
-        return f"{choice} {some}"
+    def choose(self, choice: Choice, some: strawberry.Maybe[int], kept: Kept | None = None) -> str:
+        return f"{choice} {some} {kept}"
 
 
 @pytest.mark.parametrize(
@@ -231,6 +329,8 @@ class Chooser:
         ("choice: {}", False),
         ("choice: {number: null}", False),
         ("choice: {number: 1}, some: null", False),
+        ("choice: {number: 1}, kept: {some: null}", False),
+        ("choice: {number: 1}, kept: {other: null}", True),
     ],
 )
 def test_what_only_rules_of_strawberry_know_is_for_them(arguments: str, *, is_valid: bool) -> None:
