@@ -18,7 +18,8 @@ from uuid import UUID, uuid4
 
 from bench import commands
 from models import visibility
-from models.database import Database, DatabaseUrl
+from models.database import Database
+from models.database_url import DatabaseUrl
 from models.tables import ReadLevel
 from models.visibility import Filter, Position, Reader, Stretch
 from tests import peers

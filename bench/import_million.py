@@ -26,7 +26,8 @@ import psutil  # type: ignore[import-untyped]  # its stubs are not worth a depen
 
 from bench import commands
 from models import brought, bulk
-from models.database import Database, DatabaseUrl
+from models.database import Database
+from models.database_url import DatabaseUrl
 from tests import command, peers
 from tests.databases import settings_environment
 from tests.oracle.world import CHEAP_HASH

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from models import bookings, clock, visibility
-from models.database import Function, lock_key
+from models.database import lock_key
+from models.functions import Function
 from models.mails import identity, preview, same_address, search_text
 from models.notifications import telling
 from models.sessions import HOLDS

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from tortoise.exceptions import IntegrityError
 
-from models.database import UNAVAILABLE, DatabaseUnavailableError, to_sqlite
+from models.database import UNAVAILABLE, DatabaseUnavailableError
+from models.sqlite_dialect import to_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

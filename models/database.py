@@ -1,6 +1,6 @@
 """The way to the database: statements, and units of work.
 
-Statements are written once, in PostgreSQL's words, with `$1`, `$2` … for parameters; for SQLite `translate`
+Statements are written once, in PostgreSQL's words, with `$1`, `$2` … for parameters; for SQLite `sqlite_dialect`
 turns them into its own. Rows come back as mappings with the same Python values on both: `UUID`, aware
 `datetime`, `bool`.
 
@@ -13,27 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import sqlite3
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 import asyncpg
-import orjson
 from tortoise import Tortoise
 from tortoise.exceptions import IntegrityError, OperationalError
-from tortoise.fields import BooleanField, UUIDField
 from tortoise.migrations.executor import MigrationExecutor
-from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
-from models import tables
 from models.faults import (
     UNAVAILABLE,
     DatabaseUnavailableError,
@@ -42,29 +31,27 @@ from models.faults import (
     name_of,
     refuses_changes,
 )
-from models.fields import InstantField, instant_from_text, instant_to_text
+from models.sqlite_dialect import from_sqlite, to_sqlite, translate
 from models.sqlite_engine import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from uuid import UUID
 
     from tortoise.backends.base.client import BaseDBAsyncClient
 
+    from models.database_url import DatabaseUrl
+    from models.functions import Function
     from models.postgres_engine import PostfachPostgresClient
 
 __all__ = [
     "UNAVAILABLE",
     "Database",
     "DatabaseUnavailableError",
-    "DatabaseUrl",
-    "DatabaseUrlError",
     "Row",
     "Statements",
     "Unit",
-    "from_sqlite",
-    "to_sqlite",
-    "translate",
 ]
 
 Row = "Mapping[str, Any]"
@@ -72,226 +59,9 @@ T = TypeVar("T")
 
 log = logging.getLogger("postfach.database")
 
-SQLITE_CACHE_KIB = 16 * 1024
-"""Of pages at hand: with SQLite's own 2 MiB a seventh of a list's time goes for reading pages again."""
-SQLITE_BUSY_MILLISECONDS = 50
-"""How long one statement waits for another process; a transaction asks again and again (`sqlite_engine.BUSY_SECONDS`)."""
-SQLITE_SYNCHRONOUS = "FULL"
-"""What is committed is on the disk."""
 POOL_SIZE = 16
 RETRIES = 5
 MIGRATION_LOCK = 0x706F7374
-
-
-async def _nothing_to_reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Spare a round trip after each statement.
-
-    What a connection is used for ends with its transaction: no setting, lock, cursor or channel outlives one.
-    asyncpg itself rolls back a transaction that was left open.
-    """
-
-
-class DatabaseUrlError(ValueError):
-    """The address of the database does not parse; says what was expected."""
-
-
-@dataclass(frozen=True)
-class DatabaseUrl:
-    """Where the database is. `str()` never shows the password."""
-
-    dialect: str
-    path: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
-    host: str = ""
-    port: int = 5432
-    name: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> DatabaseUrl:
-        """Read `sqlite:///ABSOLUTE/PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`."""
-        try:
-            parts = urlsplit(text)
-            port = parts.port or 5432
-        except ValueError as error:
-            raise DatabaseUrlError(cls.expected()) from error
-        if parts.query or parts.fragment:
-            # Options such as sslmode are not passed on: who asks for one must not believe to have it.
-            raise DatabaseUrlError(cls.expected())
-        if (
-            parts.scheme == "sqlite"
-            and not parts.netloc
-            and parts.path.startswith("/")
-            and len(parts.path) > 1
-        ):
-            return cls("sqlite", path=unquote(parts.path))
-        name = unquote(parts.path.removeprefix("/"))
-        if parts.scheme == "postgresql" and parts.hostname and parts.username and name and "/" not in name:
-            return cls(
-                "postgresql",
-                user=unquote(parts.username),
-                password=unquote(parts.password or ""),
-                host=parts.hostname,
-                port=port,
-                name=name,
-            )
-        raise DatabaseUrlError(cls.expected())
-
-    @staticmethod
-    def expected() -> str:
-        """Say what an address looks like."""
-        return "sqlite:///ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
-
-    def __str__(self) -> str:
-        if self.dialect == "sqlite":
-            return f"sqlite://{self.path}"
-        return f"postgresql://{self.user}@{self.host}:{self.port}/{self.name}"
-
-    def may_be_file(self) -> bool:
-        """Whether SQLite could open or make the file: its folder is there, and it is none itself."""
-        path = Path(self.path)
-        return path.parent.is_dir() and not path.is_dir()
-
-    def tortoise_config(self, pool_size: int) -> dict[str, Any]:
-        """Return Tortoise's configuration for this database."""
-        if self.dialect == "sqlite":
-            connection = {
-                "engine": "models.sqlite_engine",
-                "credentials": {
-                    "file_path": self.path,
-                    "journal_mode": "WAL",
-                    "synchronous": SQLITE_SYNCHRONOUS,
-                    "foreign_keys": "ON",
-                    # Else REPLACE would delete rows without asking the triggers that refuse it.
-                    "recursive_triggers": "ON",
-                    "busy_timeout": SQLITE_BUSY_MILLISECONDS,
-                    "cache_size": -SQLITE_CACHE_KIB,
-                },
-            }
-        else:
-            connection = {
-                "engine": "models.postgres_engine",
-                "credentials": {
-                    "host": self.host,
-                    "port": self.port,
-                    "user": self.user,
-                    "password": self.password or None,
-                    "database": self.name,
-                    "minsize": 1,
-                    "maxsize": pool_size,
-                    "reset": _nothing_to_reset,
-                    "server_settings": {"application_name": "postfach", "timezone": "UTC"},
-                },
-            }
-        return {
-            "connections": {"default": connection},
-            "apps": {
-                "models": {
-                    "models": ["models.tables"],
-                    "default_connection": "default",
-                    "migrations": "models.migrations",
-                }
-            },
-            "use_tz": True,
-            "timezone": "UTC",
-        }
-
-
-# ---------------------------------------------------------------- statements in SQLite's words
-
-_ANY = re.compile(r"= ANY\(\$(\d+)(?:::\w+\[\])?\)")
-_CAST = re.compile(r"::\w+(?:\[\])?")
-_LOCK = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE)\b(?: OF \w+)?(?: SKIP LOCKED)?")
-
-
-@lru_cache(maxsize=1024)
-def translate(statement: str) -> str:
-    """Turn a statement written for PostgreSQL into SQLite's words.
-
-    `= ANY($1::uuid[])` looks into a JSON list, casts and row locks go: a transaction on SQLite holds the
-    whole database.
-    """
-    statement = _ANY.sub(r"IN (SELECT value FROM json_each($\1))", statement)
-    return _LOCK.sub("", _CAST.sub("", statement))
-
-
-def to_sqlite(value: Any) -> Any:  # noqa: ANN401 (any value that a statement takes)
-    """Return a parameter as SQLite stores it."""
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return instant_to_text(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return orjson.dumps([to_sqlite(item) for item in value]).decode()
-    if isinstance(value, str):
-        return str(value)
-    return value
-
-
-def _uuid(value: Any) -> Any:  # noqa: ANN401
-    return UUID(value) if isinstance(value, str) else value
-
-
-def _instant(value: Any) -> Any:  # noqa: ANN401
-    return instant_from_text(value) if isinstance(value, str) else value
-
-
-def _boolean(value: Any) -> Any:  # noqa: ANN401
-    return None if value is None else bool(value)
-
-
-def _column_readers() -> dict[str, Callable[[Any], Any]]:
-    """Derive from the models how each column of SQLite is read; a name means the same in every table."""
-    readers: dict[str, Callable[[Any], Any]] = {}
-    models = [item for item in vars(tables).values() if isinstance(item, type) and issubclass(item, Model)]
-    for model in models:
-        if model is Model:
-            continue
-        for name, column in model._meta.fields_map.items():  # noqa: SLF001 (Tortoise keeps its fields there)
-            if isinstance(column, UUIDField):
-                readers[name] = _uuid
-            elif isinstance(column, InstantField):
-                readers[name] = _instant
-            elif isinstance(column, BooleanField):
-                readers[name] = _boolean
-    return readers
-
-
-_READERS = _column_readers()
-
-
-@lru_cache(maxsize=4096)
-def _reader(column: str) -> Callable[[Any], Any] | None:
-    """Return what reads a column by its name, whatever stands before two underlines in it."""
-    column = column.rpartition("__")[2]
-    if column in _READERS:
-        return _READERS[column]
-    if column.endswith("_id") and column not in {"message_id", "request_id"}:
-        return _uuid
-    if column.endswith("_at"):
-        return _instant
-    if column.startswith(("is_", "has_")):
-        return _boolean
-    return None
-
-
-def from_sqlite(rows: Iterable[sqlite3.Row]) -> list[dict[str, Any]]:
-    """Return rows of SQLite with the values that PostgreSQL would have given."""
-    result: list[dict[str, Any]] = []
-    readers: list[tuple[str, Callable[[Any], Any] | None]] | None = None
-    for row in rows:
-        if readers is None:
-            readers = [(name, _reader(name)) for name in row.keys()]  # noqa: SIM118 (a Row iterates its values)
-        result.append(
-            {
-                name: value if reader is None else reader(value)
-                for (name, reader), value in zip(readers, tuple(row), strict=True)
-            }
-        )
-    return result
-
-
-# ---------------------------------------------------------------- connections
 
 
 class Statements:
@@ -395,25 +165,6 @@ class Unit(Statements):
         """Do what was to be done after the commit."""
         for action in self._afterwards:
             action()
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function that PostgreSQL is told when a connection first calls it, and that goes with the connection.
-
-    So each process calls what stands in its own code, whichever versions of it serve at the same time. It is made in the
-    schema `pg_temp`, and returns a table.
-    """
-
-    name: str
-    definition: str
-    parameters: int
-    statement: str = field(init=False)
-    """What calls it."""
-
-    def __post_init__(self) -> None:
-        places = ", ".join(f"${number}" for number in range(1, self.parameters + 1))
-        object.__setattr__(self, "statement", f"SELECT * FROM pg_temp.{self.name}({places})")
 
 
 def lock_key(owner_id: UUID) -> int:
@@ -564,7 +315,7 @@ class Database(Statements):
                 with nullcontext() if self.tracer is None else self.tracer(statement):
                     async with self.client.acquire_connection() as connection:
                         is_sent = True
-                        rows = await _told(connection, function, statement, parameters)
+                        rows = await function.call(connection, parameters)
             except asyncpg.IntegrityConstraintViolationError as error:
                 raise IntegrityError(error) from error
             except REPEATABLE:
@@ -595,20 +346,6 @@ class Database(Statements):
         elif is_done and not self.is_sqlite:
             return OutcomeUnknownError(str(error))
         return DatabaseUnavailableError(str(error))
-
-
-async def _told(
-    connection: asyncpg.Connection[asyncpg.Record],
-    function: Function,
-    statement: str,
-    parameters: Sequence[Any],
-) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of a function, which is told to the connection where that does not know it."""
-    try:
-        return cast("Sequence[Mapping[str, Any]]", await connection.fetch(statement, *parameters))
-    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
-        await connection.execute(function.definition)
-        return cast("Sequence[Mapping[str, Any]]", await connection.fetch(statement, *parameters))
 
 
 async def _change_nothing(unit: Unit) -> None:

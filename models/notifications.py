@@ -22,7 +22,8 @@ from models.database import UNAVAILABLE, DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.database import DatabaseUrl, Unit
+    from models.database import Unit
+    from models.database_url import DatabaseUrl
 
 log = logging.getLogger("postfach.notifications")
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from models.database import DatabaseUrl, Unit
+    from models.database import Unit
+    from models.database_url import DatabaseUrl
 
     Payload = dict[str, Any]
 

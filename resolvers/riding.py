@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from uuid import UUID
 
-    from models.database import Function, T, Unit
+    from models.database import T, Unit
+    from models.functions import Function
     from resolvers.request import Viewer
 
 REMEMBERED = 10_000

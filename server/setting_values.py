@@ -17,7 +17,7 @@ from execution.limits import Limits
 from execution.persisted import sha256
 from mail.servers import MailServer
 from mail.smtp import SmtpServer
-from models.database import DatabaseUrl, DatabaseUrlError
+from models.database_url import DatabaseUrl, DatabaseUrlError
 from models.keys import KeyRing, KeyRingError
 
 KEY_RING = "id:base64-of-32-bytes,…"

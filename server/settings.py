@@ -21,7 +21,7 @@ from execution.limits import Limits
 from mail.client_setup.signing import Signing, SigningError
 from mail.servers import Correspondent, MailServer, MailServers
 from mail.smtp import SmtpServer
-from models.database import DatabaseUrl
+from models.database_url import DatabaseUrl
 from models.keys import KeyRing
 from server import setting_values as values
 from server.key_files import KeyFileError, keep_keys, require_no_seals

@@ -40,10 +40,10 @@ def _written_at_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def synchronous() -> Iterator[str]:
     """Have SQLite in this process wait for no disk, as PostgreSQL (`peers.QUICK`); what it has to be elsewhere."""
-    from models import database  # noqa: PLC0415 (as above)
+    from models import database_url  # noqa: PLC0415 (as above)
 
-    product = database.SQLITE_SYNCHRONOUS
-    with mock.patch.object(database, "SQLITE_SYNCHRONOUS", "OFF"):
+    product = database_url.SQLITE_SYNCHRONOUS
+    with mock.patch.object(database_url, "SQLITE_SYNCHRONOUS", "OFF"):
         yield product
 
 

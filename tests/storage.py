@@ -14,7 +14,8 @@ import pytest_asyncio
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from models import folding
-from models.database import Database, DatabaseUrl
+from models.database import Database
+from models.database_url import DatabaseUrl
 from models.tables import (
     Activity,
     ActivityKind,

@@ -13,7 +13,8 @@ import asyncpg
 from bench.data.world import MAILBOXES, Agency, World
 from models import bulk, mailbox_passwords
 from models.brought import TABLES, BroughtMail, BroughtRows
-from models.database import Database, DatabaseUrl, Unit
+from models.database import Database, Unit
+from models.database_url import DatabaseUrl
 from models.derived import agency_order, mailbox_search, user_order, user_search
 from models.keys import KeyRing
 from models.seals import Seals

@@ -19,7 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models import visibility
-from models.database import Statements, to_sqlite, translate
+from models.database import Statements
+from models.sqlite_dialect import to_sqlite, translate
 from models.tables import ReadLevel
 from models.visibility import Filter, Reader, Stretch
 from resolvers import node_ids

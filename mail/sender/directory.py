@@ -13,7 +13,7 @@ from mail.sender.rule import Sender
 from models.database import UNAVAILABLE, DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from models.database import DatabaseUrl
+    from models.database_url import DatabaseUrl
 
 SECONDS = 5
 CONNECTIONS = 4

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from tests import peers
 
 if TYPE_CHECKING:
-    from models.database import DatabaseUrl
+    from models.database_url import DatabaseUrl
     from tests.mail.deployed import MailHost
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

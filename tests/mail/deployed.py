@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.database import DatabaseUrl
+from models.database_url import DatabaseUrl
 from tests import evidence, peers
 from tests.mail import configured
 

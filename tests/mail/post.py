@@ -17,7 +17,8 @@ import pytest
 
 from mail.endings import Endings
 from models import clock, mailbox_passwords
-from models.database import Database, DatabaseUrl, Unit
+from models.database import Database, Unit
+from models.database_url import DatabaseUrl
 from models.mailbox_passwords import NewPassword
 from models.tables import Mailbox
 from tests import evidence, storage

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from models.database import DatabaseUrl
+from models.database_url import DatabaseUrl
 from tests import command, evidence
 from tests.client import connected
 from tests.conftest import Migrated

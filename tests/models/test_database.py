@@ -1,72 +1,15 @@
-"""Statements and units of work: what is translated, and what becomes of a unit whose caller goes away."""
+"""Statements and units of work: what becomes of a unit whose caller goes away."""
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from tortoise.exceptions import OperationalError
 
-from models import database as database_module
-from models.database import Database, DatabaseUrl, DatabaseUrlError, Unit, translate
-from models.fields import instant_to_text
+from models.database import Database, Unit
+from models.database_url import DatabaseUrl
 from tests import storage
-
-FULL = 2
-"""As SQLite counts: every commit waits for the disk."""
-
-
-def test_a_statement_is_turned_into_sqlite_s_words() -> None:
-    assert (
-        translate("SELECT x::text FROM t WHERE id = ANY($2::uuid[]) AND a = $1::uuid FOR NO KEY UPDATE")
-        == "SELECT x FROM t WHERE id IN (SELECT value FROM json_each($2)) AND a = $1 "
-    )
-
-
-def test_text_order_of_instants_is_their_order() -> None:
-    moments = [
-        datetime(1, 1, 2, tzinfo=UTC),
-        datetime(2024, 1, 1, tzinfo=UTC),
-        datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
-    ]
-    assert sorted(map(instant_to_text, reversed(moments))) == list(map(instant_to_text, moments))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "sqlite://x",
-        "sqlite:///",
-        "sqlite:////data/postfach.sqlite3?mode=ro",
-        "postgresql://u:p@h/n?sslmode=require",
-        "postgresql://u:p@h/n#one",
-        "postgresql://h/n",
-        "postgresql://u@h/",
-        "mysql://u@h/n",
-        "postgresql://u:p@h:x/n",
-    ],
-)
-def test_an_address_that_does_not_parse_says_what_was_expected(text: str) -> None:
-    with pytest.raises(DatabaseUrlError, match="postgresql://USER:PASSWORD@HOST:PORT/NAME"):
-        DatabaseUrl.parse(text)
-
-
-def test_an_address_never_shows_its_password() -> None:
-    url = DatabaseUrl.parse("postgresql://user:s3cret%21@db.example:5433/mail")
-    assert (url.password, url.port) == ("s3cret!", 5433)
-    assert "s3cret" not in f"{url} {url!r}"
-
-
-@pytest.mark.asyncio
-async def test_what_sqlite_has_committed_is_on_the_disk(
-    tmp_path: Path, synchronous: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_module, "SQLITE_SYNCHRONOUS", synchronous)
-    async with storage.opened(f"sqlite:///{tmp_path / 'x.sqlite3'}") as opened:
-        (row,) = await opened.fetch("PRAGMA synchronous")
-    assert row["synchronous"] == FULL
 
 
 @pytest.mark.asyncio

@@ -14,7 +14,8 @@ from execution.lanes import STATEMENTS
 from execution.metering import metered_tasks
 from execution.shares import Shares
 from models import postgres_pool
-from models.database import Database, DatabaseUnavailableError, DatabaseUrl, Unit
+from models.database import Database, DatabaseUnavailableError, Unit
+from models.database_url import DatabaseUrl
 from models.postgres_engine import PostfachPostgresClient
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("database_kind", ["postgresql"])]

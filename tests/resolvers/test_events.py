@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from models.database import Database, DatabaseUnavailableError, DatabaseUrl, Unit
+from models.database import Database, DatabaseUnavailableError, Unit
+from models.database_url import DatabaseUrl
 from resolvers.events import (
     SESSIONS_ENDED,
     WAITING_EVENTS,

@@ -9,7 +9,8 @@ from typing import cast
 import asyncpg
 import pytest
 
-from models.database import Database, DatabaseUrl
+from models.database import Database
+from models.database_url import DatabaseUrl
 from resolvers.events import PostgresEvents
 from tests.client import Answer
 from tests.server.cable import cabled

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Page, Request, async_playwright, expect
 
-from models.database import DatabaseUrl
+from models.database_url import DatabaseUrl
 from tests import command, peers
 from tests.client import Client, Json, connected
 from tests.conftest import Migrated

@@ -22,7 +22,8 @@ from mail.sender.protocol import CONTINUE, Packet, ProtocolError
 from mail.sender.rule import Sender
 from mail.sender.server import filtering
 from models import clock
-from models.database import Database, DatabaseUnavailableError, DatabaseUrl
+from models.database import Database, DatabaseUnavailableError
+from models.database_url import DatabaseUrl
 from tests import command, peers, storage
 from tests.resolvers.offices import new_password
 from tests.surroundings import SEALS
