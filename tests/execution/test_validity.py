@@ -76,7 +76,7 @@ def repeated(drawing: random.Random, text: str) -> str:
         end += 1
         depth += {"{": 1, "}": -1}.get(tokens[end], 0)
     inside = tokens[begin + 1 : end]
-    inside *= max(2, min(drawing.choice([2, 5, 12, 30, 100, 300]), 400 // len(inside)))
+    inside *= max(2, min(drawing.choice([2, 5, 12, 30, 100, 300]), 400 // (len(inside) or 1)))
     return " ".join([*tokens[: begin + 1], *inside, *tokens[end:]])
 
 
