@@ -1,7 +1,7 @@
 """Activities.
 
 What e-mails leave behind, and how they are booked. The objects behind these types are
-`resolvers.activities`'.
+`resolvers.activities`' and `resolvers.activity_lists`'.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import strawberry
 from execution.fields import together
 from execution.lookahead import selects
 from models.tables import ActivityKind, MailDirection, MailPart
-from resolvers import activities, booking, feed, mailboxes, users
-from resolvers.activities import NOTHING_EARLY, Early, Entries, Wanted
+from resolvers import activities, activity_lists, booking, feed, mailboxes, users
+from resolvers.activities import NOTHING_EARLY, Early
+from resolvers.activity_lists import Entries, Wanted
 from resolvers.node_ids import NodeKind
 from resolvers.windows import Arguments
 from schema.connections import After, Before, Connection, First, Last, arguments, given
@@ -155,7 +156,7 @@ loads_early(NodeKind.ACTIVITY, _load)
     description="What a list of activities is narrowed to; everything that is given holds at once."
 )
 class ActivityFilter:
-    """`resolvers.activities.Wanted`."""
+    """`resolvers.activity_lists.Wanted`."""
 
     kind: ActivityKind | None = strawberry.field(default=strawberry.UNSET, description="Only this kind.")
     direction: MailDirection | None = strawberry.field(
@@ -207,7 +208,7 @@ async def entries(
 ) -> Entries:
     """Return a list of activities, of all mailboxes or of one."""
     request, wanted = info.context.request, given(narrowed)
-    chosen = await activities.narrow(request, None if wanted is None else wanted.wanted())
+    chosen = await activity_lists.narrow(request, None if wanted is None else wanted.wanted())
     writer = entries_writer(info)
     early = _early(info, ("nodes",), ("edges", "node")) if writer is None else NOTHING_EARLY
     return Entries(request, page, chosen, None if mailbox is None else mailbox.id, early, writer)
@@ -334,7 +335,7 @@ class ActivityMutation:
 async def _activity_booked(info: Info, filter: Narrowed = strawberry.UNSET) -> Any:
     wanted = given(filter)
     request = info.context.request
-    chosen = await activities.narrow(request, None if wanted is None else wanted.wanted())
+    chosen = await activity_lists.narrow(request, None if wanted is None else wanted.wanted())
     async for entry in feed.booked(request, chosen):
         yield entry
 

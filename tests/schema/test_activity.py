@@ -11,8 +11,8 @@ import pytest
 from models import clock
 from models.tables import Agency, Mailbox, ReadLevel, Role, User
 from models.visibility import Filter
-from resolvers.activities import Entries
 from resolvers.activities import bookings as bookings_of
+from resolvers.activity_lists import Entries
 from resolvers.cursors import encode_cursor
 from resolvers.node_ids import NodeKind, encode
 from resolvers.request import Request

@@ -15,7 +15,7 @@ from uuid import UUID
 from models import bookings, visibility
 from models.kept_texts import KeptTexts
 from models.visibility import asking, rule
-from resolvers import activities, audit_events, deliveries, mailboxes, sessions, users
+from resolvers import activities, activity_lists, audit_events, deliveries, mailboxes, sessions, users
 from resolvers.errors import NotFoundError, UnauthenticatedError
 from resolvers.node_ids import NodeKind, decode_as
 from schema import node
@@ -95,7 +95,7 @@ def a_page_that_has_more() -> Iterator[None]:
         viewer = self._request.signed_in()
         return bool(await self._request.database.fetch(wanted, viewer.id, *position))
 
-    with mock.patch.object(activities.Entries, "_exists", leaky):
+    with mock.patch.object(activity_lists.Entries, "_exists", leaky):
         yield
 
 
@@ -114,7 +114,7 @@ def a_search_that_looks_everywhere() -> Iterator[None]:
 @_leak("user")
 def an_error_that_knows_other_agencies() -> Iterator[None]:
     """An error says of a mailbox that it is another agency's."""
-    mailbox = activities._mailbox
+    mailbox = activity_lists._mailbox
 
     async def leaky(request: Request, global_id: str) -> UUID:
         try:
@@ -124,7 +124,7 @@ def an_error_that_knows_other_agencies() -> Iterator[None]:
             rows = await request.database.fetch("SELECT id FROM mailboxes WHERE id = $1", found)
             raise NotFoundError("It is another agency's." if rows else error.message, error.path) from None
 
-    with mock.patch.object(activities, "_mailbox", leaky):
+    with mock.patch.object(activity_lists, "_mailbox", leaky):
         yield
 
 
