@@ -56,9 +56,9 @@ def together(
     """Mark a resolver with what resolves it for many objects at once.
 
     `many(info, objects, **arguments)` returns as many values as there are objects, in their order, each what the
-    resolver itself would return for that object. `at_hand` returns the same without waiting, None where it would have to.
-    `first(objects)` is what is waited for before anything else: where all fields of the objects begin with the same, it is
-    waited for once, before a task is made for any of them.
+    resolver itself would return for that object. `at_hand(objects, **arguments)` returns the same without waiting, None
+    where it would have to. `first(objects)` is what is waited for before anything else: where all fields of the objects
+    begin with the same, it is waited for once, before a task is made for any of them.
     """
 
     def mark(resolver: Any) -> Any:
@@ -100,7 +100,7 @@ class Field:
         self.many = getattr(self._function, MANY, None)
         # What stands before the resolver comes first, whatever it says.
         free = None if self.has_permissions else self._function
-        self.at_hand = getattr(free, AT_HAND, None)
+        self.at_hand: Callable[..., Sequence[Any] | None] | None = getattr(free, AT_HAND, None)
         self.first = getattr(free, FIRST, None)
         self._place = selected.name, selected.nodes, definition.type, parent, self.path
         self._constant = not any(_holds_variable(node) for node in selected.nodes)
@@ -215,6 +215,15 @@ class Field:
         if self._constant:
             self._constant_arguments = arguments
         return arguments
+
+    def values_at_hand(self, run: Run, sources: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the field's value for each object, None where it would have to be waited for."""
+        if self.at_hand is None:
+            return None
+        if not self.definition.args:
+            return self.at_hand(sources)
+        keywords = run.asked(self).keywords
+        return None if keywords is None else self.at_hand(sources, **keywords)
 
     def caller(self, asked: Asked) -> Callable[[Any], Any]:
         """Return the function of an object that returns the field's value, or the promise of it."""

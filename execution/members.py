@@ -40,17 +40,12 @@ class Member:
         """Put the field into each answer where nothing has to be waited for; return whether it is there."""
         if not self.may_be_at_hand:
             return False
-        values: Sequence[Any] | None
-        if self._resolves_async:
-            asked = run.asked(self.field)
-            at_hand: Any = self.field.at_hand
-            values = None if asked.keywords is None else at_hand(asked.own, sources, **asked.keywords)
-        else:
-            values = self._values(run, sources)
+        field = self.field
+        values = field.values_at_hand(run, sources) if self._resolves_async else self._values(run, sources)
         done = None if values is None else self.shape.complete_at_hand(run, values)
         if done is None:
             return False
-        _put(answers, self.field.key, done)
+        _put(answers, field.key, done)
         return True
 
     async def values(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:

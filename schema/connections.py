@@ -55,11 +55,11 @@ async def _have_previous_page(info: Info, roots: Sequence[paging.PageInfo]) -> A
     return await paging.have_more([root.connection for root in roots], later=False)
 
 
-def _know_next_page(info: Info, roots: Sequence[paging.PageInfo]) -> Sequence[bool] | None:
+def _know_next_page(roots: Sequence[paging.PageInfo]) -> Sequence[bool] | None:
     return paging.know_more([root.connection for root in roots], later=True)
 
 
-def _know_previous_page(info: Info, roots: Sequence[paging.PageInfo]) -> Sequence[bool] | None:
+def _know_previous_page(roots: Sequence[paging.PageInfo]) -> Sequence[bool] | None:
     return paging.know_more([root.connection for root in roots], later=False)
 
 
@@ -116,15 +116,15 @@ async def _all_page_infos(info: Info, roots: Sequence[paging.Connection[Any]]) -
     return [root.loaded_page_info() for root in roots]
 
 
-def _edges_at_hand(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+def _edges_at_hand(roots: Sequence[paging.Connection[Any]]) -> Any:
     return [root.loaded_edges() for root in roots] if paging.are_loaded(roots) else None
 
 
-def _nodes_at_hand(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+def _nodes_at_hand(roots: Sequence[paging.Connection[Any]]) -> Any:
     return [root.loaded_nodes() for root in roots] if paging.are_loaded(roots) else None
 
 
-def _page_infos_at_hand(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
+def _page_infos_at_hand(roots: Sequence[paging.Connection[Any]]) -> Any:
     return [root.loaded_page_info() for root in roots] if paging.are_loaded(roots) else None
 
 

@@ -122,7 +122,7 @@ async def _beasts_of_many(info: Info, roots: Sequence[Herding]) -> list[Any]:
     return [root.beasts() for root in roots]
 
 
-def _beasts_at_hand(info: Info, roots: Sequence[Herding]) -> list[Any] | None:
+def _beasts_at_hand(roots: Sequence[Herding]) -> list[Any] | None:
     # Some of them are asked for after all.
     if any(root.number % 4 == 3 for root in roots) or not all(root.is_gathered for root in roots):
         return None
@@ -141,7 +141,7 @@ async def _counts(info: Info, roots: Sequence[Herding], each: int = 1) -> list[A
     return [None if root.number == 4 else 3 * each for root in roots]
 
 
-def _counts_at_hand(info: Info, roots: Sequence[Herding], each: int = 1) -> list[Any]:
+def _counts_at_hand(roots: Sequence[Herding], each: int = 1) -> list[Any]:
     return [None if root.number == 4 else 3 * each for root in roots]
 
 
