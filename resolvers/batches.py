@@ -189,7 +189,8 @@ def batch(
     request: Request, name: Hashable, load: Callable[[list[K]], Awaitable[Mapping[K, V]]]
 ) -> Batch[K, V]:
     """Return the request's batch of this name, made with `load` when it is first asked for."""
-    found: Batch[K, V] | None = request.batches.get(name)
+    # Mostly it is the first one, and a name is made of much that has to be hashed.
+    found: Batch[K, V] | None = request.batches.get(name) if request.batches else None
     if found is None:
         found = request.batches[name] = Batch(load, is_alone=request.is_alone)
         request.is_alone = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resolvers import batches
@@ -256,12 +257,8 @@ class Connection(Generic[T]):
 
     async def _fetch(self, statement: str, values: list[Any]) -> Sequence[Row]:
         """Run a statement with the values that it uses: PostgreSQL wants to know the type of every one."""
-        used = sorted({int(number) for number in _PARAMETER.findall(statement)})
-        if len(used) < len(values):
-            places = {str(number): f"${place}" for place, number in enumerate(used, 1)}
-            statement = _PARAMETER.sub(lambda found: places[found[1]], statement)
-            values = [values[number - 1] for number in used]
-        return await self._request.database.fetch(statement, *values)
+        text, used = _with_used(statement)
+        return await self._request.database.fetch(text, *[values[place] for place in used])
 
     def _parameters(self, parents: list[UUID | None]) -> list[Any]:
         return [*self._values, parents] if self._listing.parent is not None else [*self._values]
@@ -270,6 +267,15 @@ class Connection(Generic[T]):
         self, what: tuple[Any, ...], load: Callable[[list[UUID | None]], Any]
     ) -> batches.Batch[UUID | None, Any]:
         return batches.batch(self._request, (self._listing, self._values, *what), load)
+
+
+@lru_cache(maxsize=256)
+def _with_used(statement: str) -> tuple[str, tuple[int, ...]]:
+    """Return a statement with its parameters numbered without a gap, and the places of those that it uses."""
+    used = sorted({int(number) for number in _PARAMETER.findall(statement)})
+    places = {str(number): f"${place}" for place, number in enumerate(used, 1)}
+    text = _PARAMETER.sub(lambda found: places[found[1]], statement)
+    return text, tuple(number - 1 for number in used)
 
 
 async def load_pages(connections: Sequence[Connection[Any]]) -> None:
