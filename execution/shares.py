@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+QUERY, MUTATION = OperationType.QUERY.value, OperationType.MUTATION.value
+SUBSCRIPTION = OperationType.SUBSCRIPTION.value
+
 FORGOTTEN = 0.03
 """Seconds that are forgotten in each second."""
 FREE_SECONDS = 0.5
@@ -149,7 +152,7 @@ class _Share:
 
     def set_listeners_apart(self) -> None:
         """Leave subscriptions out of what is under way: one that listens takes nothing from others."""
-        self.turns = [each for each in self.turns if each.kind() != OperationType.SUBSCRIPTION.value]
+        self.turns = [each for each in self.turns if each.kind() != SUBSCRIPTION]
 
     def set_heavy(self, *, is_heavy: bool) -> None:
         """Have others come first from now on, or no more."""
@@ -383,7 +386,7 @@ class Turn:
     def rest(self) -> asyncio.Future[None] | None:
         """Return what a step has to wait for so that others are looked after, None where it may be done."""
         stretch = self._share.stretch
-        if not stretch.is_over or (stretch.has_pauses and self.kind() == OperationType.MUTATION.value):
+        if not stretch.is_over or (stretch.has_pauses and self.kind() == MUTATION):
             # Others may wait for the locks of a change.
             return None
         return stretch.rest()
@@ -396,7 +399,7 @@ class Turn:
         waited = now - self.began - (self._shares.busy - self._busy)
         if waited <= 0.0:
             return self._own
-        if self.kind() == OperationType.QUERY.value:
+        if self.kind() == QUERY:
             return self._own + waited
         return self._own + min(waited, WAITED_MOST)
 

@@ -45,10 +45,10 @@ class _Line:
     Most limits never strike, and setting a timer for each of them takes longer than looking at this line now and then.
     """
 
-    __slots__ = ("_is_watched", "_loop", "_seconds", "_strikes_at")
+    __slots__ = ("_is_watched", "_seconds", "_strikes_at", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self._loop = loop
+        self.loop = loop
         self._seconds = seconds
         self._strikes_at: dict[Limit, float] = {}
         self._is_watched = False
@@ -65,7 +65,7 @@ class _Line:
 
     def _watch(self, seconds: float) -> None:
         self._is_watched = True
-        self._loop.call_later(seconds, self._look)
+        self.loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
         self._is_watched = False
@@ -80,19 +80,14 @@ class _Line:
 
 
 _lines: dict[float, _Line] = {}
-_loop: asyncio.AbstractEventLoop | None = None
 MOST_LINES = 100
 
 
-def _line_of(loop: asyncio.AbstractEventLoop, seconds: float) -> _Line:
-    """Return the line of the running loop for so many seconds."""
-    global _loop  # noqa: PLW0603 (a process has one loop, but for tests)
-    if loop is not _loop or len(_lines) > MOST_LINES:
-        _loop = loop
+def _new_line(loop: asyncio.AbstractEventLoop, seconds: float) -> _Line:
+    """Return a new line of the running loop for so many seconds."""
+    if len(_lines) > MOST_LINES:
         _lines.clear()
-    line = _lines.get(seconds)
-    if line is None:
-        line = _lines[seconds] = _Line(loop, seconds)
+    line = _lines[seconds] = _Line(loop, seconds)
     return line
 
 
@@ -113,8 +108,12 @@ class Limit:
         assert task is not None  # noqa: S101 (requests and sockets are served by tasks)
         self._task = task
         self._before = task.cancelling()
-        self._line = _line_of(task.get_loop(), self._seconds)
-        self._line.add(self)
+        loop, line = task.get_loop(), _lines.get(self._seconds)
+        if line is None or line.loop is not loop:
+            # A process has one loop, but for tests.
+            line = _new_line(loop, self._seconds)
+        self._line = line
+        line.add(self)
         return self
 
     def __exit__(

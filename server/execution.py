@@ -32,6 +32,7 @@ from server.turns import HeldUpError, turn_of, wait
 log = logging.getLogger("postfach.operations")
 
 ANSWERED_ONCE = (OperationType.QUERY, OperationType.MUTATION)
+SUBSCRIPTION = OperationType.SUBSCRIPTION.value
 NO_OPERATION = "none"
 NOT_FOUND, NOT_TRUSTED = "PERSISTED_QUERY_NOT_FOUND", "DOCUMENT_NOT_TRUSTED"
 GONE = "CLIENT_GONE"
@@ -152,7 +153,7 @@ def account(runtime: Runtime, context: Context, done: Executed, seconds: float) 
     operation = context.operation
     kind = NO_OPERATION if operation is None else operation.kind
     outcome = "refused" if done.refused else "errors" if done.codes else "ok"
-    took = None if kind == OperationType.SUBSCRIPTION.value else seconds
+    took = None if kind == SUBSCRIPTION else seconds
     runtime.metrics.count_operation(kind, outcome, done.codes, took)
     if runtime.tracing is not None:
         runtime.tracing.end_operation(context, done)

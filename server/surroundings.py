@@ -57,6 +57,7 @@ class Surroundings:
         self._direct = direct
         headers = HEADERS | ({"Strict-Transport-Security": ONLY_HTTPS} if secure else {})
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._names_of_headers = frozenset(name for name, _ in self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -72,13 +73,12 @@ class Surroundings:
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 started = True
                 own = message["headers"]
-                said = {header for header, _ in own}
+                added = self._headers
+                if not self._names_of_headers.isdisjoint([header for header, _ in own]):
+                    said = {header for header, _ in own}
+                    added = [each for each in added if each[0] not in said]
                 # The application itself names no request.
-                message["headers"] = [
-                    *own,
-                    (b"x-request-id", name.encode()),
-                    *(each for each in self._headers if each[0] not in said),
-                ]
+                message["headers"] = [*own, (b"x-request-id", name.encode()), *added]
             await send(message)
 
         app = self._app
