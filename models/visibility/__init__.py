@@ -11,10 +11,10 @@ plain Python.
 - `rule.permits`, a condition on one entry: for single entries, for search and for what is asked by reference; and what is left
   of it for a reader whose rights are known, `rule.permits_reader`.
 - `lists.Listing.streams`, the same set as a union of index ranges that are already in a list's order: for pages and
-  counts. A page reads as many rows as it shows from each range, so what it costs does not grow with what the
-  user may not see. With one booking an entry stands in the list at its decisive moment, so a period at a
-  mailbox is one range. With several bookings it does not: for those entries the audience is stored
-  (`activity_readers`).
+  counts. A page reads one row of each range that could reach it, and more only where that row may be on the page,
+  so what it costs does not grow with what the user may not see. With one booking an entry stands in the list at its
+  decisive moment, so a period at a mailbox is one range. With several bookings it does not: for those entries the
+  audience is stored (`activity_readers`).
 
 A range is half open, from a row (instant, id) up to but not including another: a period's end, its begin and
 a cursor all become such rows, and each scan has just one lower and one upper bound. Two upper bounds would
