@@ -53,7 +53,7 @@ format: $(VENV)/.postfach ## put the code into the house's format
 schema: $(VENV)/.postfach ## write schema/schema.graphql and schema/possible_types.json anew
 	$(BIN)/python -m tests.contract.check --write
 
-migration: $(VENV)/.postfach ## write a migration for what was changed in models/tables.py: make migration ARGS=its_name
+migration: $(VENV)/.postfach ## write a migration for what was changed in models/tables/: make migration ARGS=its_name
 	@test -n '$(ARGS)' || { echo 'Say what it does: make migration ARGS=agency_fax' >&2; exit 1; }
 	@$(BIN)/tortoise --config-file models/migrations/tortoise.json makemigrations --name '$(ARGS)'
 

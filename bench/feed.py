@@ -20,7 +20,7 @@ from bench import commands
 from models import visibility
 from models.database import Database
 from models.database_url import DatabaseUrl
-from models.tables import ReadLevel
+from models.tables.users import ReadLevel
 from models.visibility import Filter, Position, Reader, Stretch
 from tests import peers
 

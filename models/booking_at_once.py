@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from models.bookings import Booked, MailContent, References
     from models.database import Database
-    from models.tables import MailPart
+    from models.tables.mails import MailPart
 
 DONE, OTHER, NO_MAILBOX, NOT_ASSIGNED, NOT_SENDER = (
     "DONE",

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from models import clock
 from models.mails import addressed, identity, preview, search_text
-from models.tables import ActivityKind, MailPart
+from models.tables.mails import ActivityKind, MailPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

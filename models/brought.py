@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from models import bulk
 from models.mails import preview, search_text
-from models.tables import ActivityKind, MailDirection, MailPart
+from models.tables.mails import ActivityKind, MailDirection, MailPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

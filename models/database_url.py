@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from models import tables
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -122,7 +124,7 @@ class DatabaseUrl:
             "connections": {"default": connection},
             "apps": {
                 "models": {
-                    "models": ["models.tables"],
+                    "models": [module.__name__ for module in tables.MODULES],
                     "default_connection": "default",
                     "migrations": "models.migrations",
                 }

@@ -1,4 +1,4 @@
-"""The one kind of field that both databases would store differently."""
+"""What the tables' fields share: how they refer to each other, and the one kind that both databases would store differently."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from tortoise import fields
 
 if TYPE_CHECKING:
     from tortoise.models import Model
+
+WITHIN_AGENCY: dict[str, Any] = {
+    "related_name": False,
+    "on_delete": fields.NO_ACTION,
+    "db_constraint": False,
+}
+"""A reference within one agency: the migrations hold it together with `agency_id`, which no model can say."""
 
 
 def instant_to_text(value: datetime) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from models.database import Statements, Unit
-    from models.tables import SessionKind
+    from models.tables.sessions import SessionKind
 
     Row = Mapping[str, Any]
 

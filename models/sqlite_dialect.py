@@ -66,8 +66,8 @@ def _boolean(value: Any) -> Any:  # noqa: ANN401
 def _column_readers() -> dict[str, Callable[[Any], Any]]:
     """Derive from the models how each column of SQLite is read; a name means the same in every table."""
     readers: dict[str, Callable[[Any], Any]] = {}
-    models = [item for item in vars(tables).values() if isinstance(item, type) and issubclass(item, Model)]
-    for model in models:
+    found = [item for module in tables.MODULES for item in vars(module).values()]
+    for model in (each for each in found if isinstance(each, type) and issubclass(each, Model)):
         if model is Model:
             continue
         for name, column in model._meta.fields_map.items():  # noqa: SLF001 (Tortoise keeps its fields there)

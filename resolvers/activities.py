@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models import visibility
-from models.tables import ActivityKind, MailDirection, MailPart
+from models.tables.mails import ActivityKind, MailDirection, MailPart
 from models.visibility import Beside, Reader
 from resolvers import batches, mailboxes, node_ids, users
 from resolvers.node_ids import NodeKind

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from models.tables import ActivityKind, MailDirection
+    from models.tables.mails import ActivityKind, MailDirection
     from resolvers.request import Request
     from resolvers.windows import Arguments
     from resolvers.writing import Writer

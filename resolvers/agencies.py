@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from models import audit
 from models.folding import sort_key
 from models.lateral import Parameters, contains
-from models.tables import ModuleName
+from models.tables.agencies import ModuleName
 from resolvers import batches
 from resolvers.acting import acting_user
 from resolvers.cursors import Kind

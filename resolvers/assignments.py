@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from models import audit, clock
-from models.tables import UserState
+from models.tables.users import UserState
 from resolvers import batches, following, mailboxes, password_knowledge, users
 from resolvers.acting import acting_user
 from resolvers.cursors import Kind

@@ -10,7 +10,7 @@ from models import booking_at_once, bookings, visibility
 from models.booking_at_once import Wanted
 from models.bookings import MailContent, References
 from models.mails import same_address
-from models.tables import MailPart
+from models.tables.mails import MailPart
 from resolvers import activities, listeners, mail_input, node_ids
 from resolvers.acting import acting_user
 from resolvers.errors import ForbiddenError, InvalidInputError, NotFoundError

@@ -18,7 +18,8 @@ from mail.letters import Letter, compose
 from mail.letters.letter import LINK_PATH
 from models import audit, folding, mailbox_passwords
 from models.credential_deliveries import LINK_LIFETIME
-from models.tables import CredentialContent, DeliveryState, MailboxEventKind
+from models.tables.letters import CredentialContent, DeliveryState
+from models.tables.mailboxes import MailboxEventKind
 from resolvers import letter_requests, mailbox_events, mailboxes, rates, text
 from resolvers.acting import acting_user
 from resolvers.deliveries import CredentialDelivery

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from models import sessions
-from models.tables import CredentialContent, DeliveryState
+from models.tables.letters import CredentialContent, DeliveryState
 from resolvers import batches
 from resolvers.cursors import Kind
 from resolvers.errors import NotFoundError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from models.tables import ModuleName
+from models.tables.agencies import ModuleName
 
 
 class ErrorCode(StrEnum):

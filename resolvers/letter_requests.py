@@ -14,7 +14,7 @@ from resolvers.renewals import REPEATABLE
 
 if TYPE_CHECKING:
     from models.database import Unit
-    from models.tables import CredentialContent
+    from models.tables.letters import CredentialContent
     from resolvers.deliveries import CredentialDelivery
     from resolvers.mailboxes import Mailbox
     from resolvers.request import Viewer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from models import clock
-from models.tables import MailboxEventKind
+from models.tables.mailboxes import MailboxEventKind
 from resolvers import batches
 from resolvers.cursors import Kind
 from resolvers.listings import Key, Listing

@@ -16,7 +16,8 @@ from uuid import UUID, uuid4
 
 from models import audit, clock, guarding, mailbox_passwords
 from models.derived import mailbox_search
-from models.tables import MailboxEventKind, ModuleName
+from models.tables.agencies import ModuleName
+from models.tables.mailboxes import MailboxEventKind
 from resolvers import following, mailbox_events, mailboxes, modules, password_knowledge, text
 from resolvers.acting import acting_user
 from resolvers.errors import (

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from models.database import Unit
-    from models.tables import ModuleName
+    from models.tables.agencies import ModuleName
 
 
 async def require(unit: Unit, agency_id: UUID, module: ModuleName, message: str) -> None:

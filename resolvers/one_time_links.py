@@ -22,7 +22,7 @@ from uuid import UUID
 
 from models import attempts, audit, clock, mailbox_passwords
 from models.credential_deliveries import ASKED, DEATH
-from models.tables import MailboxEventKind
+from models.tables.mailboxes import MailboxEventKind
 from resolvers import deliveries, mailbox_events, mailboxes
 from resolvers.errors import CallerError, NotFoundError, RateLimitedError
 from resolvers.sign_in_limits import WITHIN, place_of

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from models import audit, mailbox_passwords
 from models import sessions as stored
-from models.tables import MailboxEventKind
+from models.tables.mailboxes import MailboxEventKind
 from resolvers import mailbox_events, mailboxes, rates
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, NotFoundError, WrongPasswordError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from models import audit, clock, mailbox_passwords
-from models.tables import MailboxEventKind
+from models.tables.mailboxes import MailboxEventKind
 from resolvers import mailbox_events, mailboxes, rates, text
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, NotFoundError

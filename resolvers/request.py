@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from models.sessions import likeness
-from models.tables import ReadLevel, Role
+from models.tables.users import ReadLevel, Role
 from resolvers.errors import UnauthenticatedError
 
 if TYPE_CHECKING:

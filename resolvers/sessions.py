@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from models import audit, clock
 from models import sessions as stored
-from models.tables import SessionKind, UserState
+from models.tables.sessions import SessionKind
+from models.tables.users import UserState
 from resolvers import sign_in_limits, text
 from resolvers.acting import acting_user
 from resolvers.errors import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from models import audit
-from models.tables import ReadLevel, Role, UserState
+from models.tables.users import ReadLevel, Role, UserState
 from resolvers import assignments, following, office_groups, password_knowledge, sessions, text, users
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError

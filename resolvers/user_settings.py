@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from tortoise.exceptions import IntegrityError
 
 from models import audit, derived
-from models.tables import ReadLevel, Role, UserState
+from models.tables.users import ReadLevel, Role, UserState
 from resolvers import office_groups, text, users
 from resolvers.acting import acting_user
 from resolvers.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError

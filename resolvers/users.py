@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from models.lateral import Parameters, contains
-from models.tables import ReadLevel, Role, UserState
+from models.tables.users import ReadLevel, Role, UserState
 from resolvers import batches
 from resolvers.cursors import Kind
 from resolvers.errors import NotFoundError

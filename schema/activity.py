@@ -15,7 +15,7 @@ import strawberry
 
 from execution.fields import together
 from execution.lookahead import selects
-from models.tables import ActivityKind, MailDirection, MailPart
+from models.tables.mails import ActivityKind, MailDirection, MailPart
 from resolvers import activities, activity_lists, booking, feed, mailboxes, users
 from resolvers.activities import NOTHING_EARLY, Early
 from resolvers.activity_lists import Entries, Wanted

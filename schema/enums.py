@@ -7,19 +7,12 @@ from enum import Enum
 import strawberry
 
 from mail.client_setup.settings import ConnectionSecurity, MailProtocol
-from models.tables import (
-    ActivityKind,
-    CredentialContent,
-    DeliveryState,
-    MailboxEventKind,
-    MailDirection,
-    MailPart,
-    ModuleName,
-    ReadLevel,
-    Role,
-    SessionKind,
-    UserState,
-)
+from models.tables.agencies import ModuleName
+from models.tables.letters import CredentialContent, DeliveryState
+from models.tables.mailboxes import MailboxEventKind
+from models.tables.mails import ActivityKind, MailDirection, MailPart
+from models.tables.sessions import SessionKind
+from models.tables.users import ReadLevel, Role, UserState
 from resolvers.errors import ErrorCode
 
 __all__ = [

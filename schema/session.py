@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from models.tables import SessionKind as Kind
+from models.tables.sessions import SessionKind as Kind
 from resolvers import sessions, users
 from resolvers.errors import InvalidInputError, UnauthenticatedError
 from resolvers.sessions import SignedIn

@@ -16,29 +16,21 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from models import folding
 from models.database import Database
 from models.database_url import DatabaseUrl
-from models.tables import (
+from models.tables.agencies import Agency, Domain, Module, ModuleName
+from models.tables.mailboxes import Assignment, Mailbox
+from models.tables.mails import (
     Activity,
     ActivityKind,
     ActivityMailbox,
     ActivityReader,
-    Agency,
-    Assignment,
     Booking,
-    Domain,
     Mail,
-    Mailbox,
     MailDirection,
     MailMailbox,
     MailPart,
-    Module,
-    ModuleName,
-    ReadLevel,
-    Role,
-    Session,
-    SessionKind,
-    User,
-    UserState,
 )
+from models.tables.sessions import Session, SessionKind
+from models.tables.users import ReadLevel, Role, User, UserState
 from resolvers.request import Request, Viewer
 from tests.databases import Template, fresh_database
 from tests.surroundings import services

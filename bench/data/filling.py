@@ -18,7 +18,7 @@ from models.database_url import DatabaseUrl
 from models.derived import agency_order, mailbox_search, user_order, user_search
 from models.keys import KeyRing
 from models.seals import Seals
-from models.tables import ModuleName
+from models.tables.agencies import ModuleName
 from tests.oracle.world import CHEAP_HASH, PASSWORD
 
 SEALING_KEYS = KeyRing({"bench": bytes(range(32))}).text()

@@ -16,7 +16,8 @@ from uuid import UUID
 from models.bookings import MailContent, References
 from models.brought import BroughtBooking, BroughtMail
 from models.mails import identity
-from models.tables import MailPart, ReadLevel, Role
+from models.tables.mails import MailPart
+from models.tables.users import ReadLevel, Role
 
 AGENCIES, USERS, MAILBOXES = 5, 200, 300
 CLOSED = 4

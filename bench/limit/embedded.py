@@ -21,7 +21,7 @@ from starlette.routing import Route
 from models import visibility
 from models.database import Statements
 from models.sqlite_dialect import to_sqlite, translate
-from models.tables import ReadLevel
+from models.tables.users import ReadLevel
 from models.visibility import Filter, Reader, Stretch
 from resolvers import node_ids
 from resolvers.cursors import encode_cursor

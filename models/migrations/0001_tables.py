@@ -5,17 +5,11 @@ from tortoise.fields.base import OnDelete
 from tortoise.migrations import operations as ops
 
 from models.fields import InstantField
-from models.tables import (
-    ActivityKind,
-    MailboxEventKind,
-    MailDirection,
-    MailPart,
-    ModuleName,
-    ReadLevel,
-    Role,
-    SessionKind,
-    UserState,
-)
+from models.tables.agencies import ModuleName
+from models.tables.mailboxes import MailboxEventKind
+from models.tables.mails import ActivityKind, MailDirection, MailPart
+from models.tables.sessions import SessionKind
+from models.tables.users import ReadLevel, Role, UserState
 
 
 class Migration(migrations.Migration):

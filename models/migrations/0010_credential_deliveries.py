@@ -13,7 +13,7 @@ from tortoise.migrations import operations as ops
 
 from models.fields import InstantField
 from models.migration_steps import DialectSQL
-from models.tables import CredentialContent, DeliveryState
+from models.tables.letters import CredentialContent, DeliveryState
 
 INDEXES = """
 CREATE INDEX credential_deliveries_mailbox ON credential_deliveries (mailbox_id, requested_at DESC, id DESC);

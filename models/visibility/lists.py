@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from models.kept_texts import Slot
 from models.lateral import contains, each_with
-from models.tables import ReadLevel
+from models.tables.users import ReadLevel
 from models.visibility import rule
 from models.visibility.ranges import Ranges
 
 if TYPE_CHECKING:
-    from models.tables import ActivityKind
+    from models.tables.mails import ActivityKind
 
 PLACE = "a.occurred_at, a.id"
 """Where entry `a` stands in a list."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.tables import ActivityKind, ReadLevel
+from models.tables.mails import ActivityKind
+from models.tables.users import ReadLevel
 
 if TYPE_CHECKING:
     from uuid import UUID

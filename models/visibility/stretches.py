@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from models.clock import MICROSECOND
-from models.tables import ActivityKind, MailDirection
+from models.tables.mails import ActivityKind, MailDirection
 
 LOWEST_ID = UUID(int=0)
 HIGHEST_ID = UUID(int=2**128 - 1)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from models import clock
 from models.mails import same_address
-from models.tables import MailPart, ModuleName, ReadLevel, Role, UserState
+from models.tables.agencies import ModuleName
+from models.tables.mails import MailPart
+from models.tables.users import ReadLevel, Role, UserState
 from resolvers import mail_input, text
 from resolvers.errors import InvalidInputError
 from resolvers.importing import passwords

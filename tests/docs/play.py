@@ -16,7 +16,7 @@ from graphql import OperationDefinitionNode, OperationType, parse
 
 from models import clock
 from models.seals import Seals
-from models.tables import SessionKind
+from models.tables.sessions import SessionKind
 from resolvers import sessions
 from resolvers.request import Request, Viewer
 from schema import schema

@@ -18,14 +18,10 @@ from models.credential_deliveries import LINK_LIFETIME
 from models.database import Database, Unit
 from models.keys import KeyRing
 from models.seals import Seals
-from models.tables import (
-    Agency,
-    CredentialContent,
-    CredentialDelivery,
-    DeliveryState,
-    Mailbox,
-    User,
-)
+from models.tables.agencies import Agency
+from models.tables.letters import CredentialContent, CredentialDelivery, DeliveryState
+from models.tables.mailboxes import Mailbox
+from models.tables.users import User
 from tests import storage
 from tests.mail.smtp_servers import Post, serving
 

@@ -20,7 +20,7 @@ from models import clock, mailbox_passwords
 from models.database import Database, Unit
 from models.database_url import DatabaseUrl
 from models.mailbox_passwords import NewPassword
-from models.tables import Mailbox
+from models.tables.mailboxes import Mailbox
 from tests import evidence, storage
 from tests.mail.deployed import START_SECONDS, MailHost, mail_host
 from tests.surroundings import SEALS

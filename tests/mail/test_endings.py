@@ -18,7 +18,7 @@ from mail.doveadm import Doveadm
 from mail.endings import Endings
 from models import clock
 from models.database import Database, Unit
-from models.tables import Mailbox, SessionEnding
+from models.tables.mailboxes import Mailbox, SessionEnding
 from tests import peers, storage
 from tests.mail.answering import KEY, Api, answering, ended
 

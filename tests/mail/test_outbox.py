@@ -12,11 +12,7 @@ from mail.outbox import Pace
 from models import clock, sealed
 from models.keys import KeyRing
 from models.seals import Seals
-from models.tables import (
-    CredentialDelivery,
-    DeliveryState,
-    OutboxLetter,
-)
+from models.tables.letters import CredentialDelivery, DeliveryState, OutboxLetter
 from tests.mail.outboxes import QUICK, RING, WAIT, House, house, letter, post, taken
 from tests.mail.smtp_servers import DROP, STEPS, TAKE_AND_DROP, TAKE_AND_HOLD, Post
 from tests.storage import contents

@@ -15,15 +15,9 @@ from models.credential_deliveries import Death
 from models.keys import KeyRing
 from models.outbox import GIVEN_UP, TOO_LATE
 from models.seals import Seals
-from models.tables import (
-    Agency,
-    CredentialContent,
-    CredentialDelivery,
-    DeliveryState,
-    OutboxLetter,
-    User,
-    UserState,
-)
+from models.tables.agencies import Agency
+from models.tables.letters import CredentialContent, CredentialDelivery, DeliveryState, OutboxLetter
+from models.tables.users import User, UserState
 from tests import storage
 from tests.mail.outboxes import QUICK, WAIT, House, house, letter, post, taken
 from tests.mail.smtp_servers import Post, serving

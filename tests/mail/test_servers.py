@@ -21,7 +21,8 @@ from mail.sender.directory import Directory
 from mail.sender.server import filtering
 from models import clock
 from models.database import Database
-from models.tables import Agency, SessionEnding
+from models.tables.agencies import Agency
+from models.tables.mailboxes import SessionEnding
 from tests import storage
 from tests.mail.post import CHEF, DESK, Post, begun, filled, letter
 

@@ -8,9 +8,7 @@ import pytest
 
 from mail.handing import Outcome
 from mail.trial import FolderTransport
-from models.tables import (
-    DeliveryState,
-)
+from models.tables.letters import DeliveryState
 from tests.mail.outboxes import House, house, letter, post
 
 __all__ = ["house", "post"]

@@ -11,17 +11,9 @@ from tortoise.exceptions import IntegrityError
 
 from models import clock
 from models.database import Database
-from models.tables import (
-    Agency,
-    Assignment,
-    Mailbox,
-    MailboxEvent,
-    MailboxEventKind,
-    OfficeGroup,
-    OfficeGroupMember,
-    User,
-    UserState,
-)
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Assignment, Mailbox, MailboxEvent, MailboxEventKind
+from models.tables.users import OfficeGroup, OfficeGroupMember, User, UserState
 from tests import storage
 from tests.storage import LONG_AGO, contents
 

@@ -10,7 +10,7 @@ import pytest
 
 from models import audit, audit_chain
 from models.database import Database, Unit
-from models.tables import Agency
+from models.tables.agencies import Agency
 from tests import storage
 
 pytestmark = pytest.mark.asyncio

@@ -8,7 +8,8 @@ from tortoise.exceptions import IntegrityError
 
 from models import clock
 from models.database import Database
-from models.tables import Assignment, User
+from models.tables.mailboxes import Assignment
+from models.tables.users import User
 from tests import storage
 from tests.models.settled import DAY, refuse, store
 from tests.storage import LONG_AGO, contents

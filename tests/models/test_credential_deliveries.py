@@ -10,7 +10,8 @@ from tortoise.exceptions import IntegrityError
 from models import clock
 from models.credential_deliveries import ASKED, DEATH, LINK_LIFETIME
 from models.database import Database
-from models.tables import CredentialContent, CredentialDelivery, DeliveryState, OutboxLetter, Role, UserState
+from models.tables.letters import CredentialContent, CredentialDelivery, DeliveryState, OutboxLetter
+from models.tables.users import Role, UserState
 from tests import storage
 from tests.models.settled import Stored, refuse, store
 from tests.storage import contents

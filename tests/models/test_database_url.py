@@ -1,10 +1,11 @@
 """Where the database is: what is read of its address, and how it is opened."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from models import database_url
+from models import database_url, tables
 from models.database_url import DatabaseUrl, DatabaseUrlError
 from tests import storage
 
@@ -36,6 +37,14 @@ def test_an_address_never_shows_its_password() -> None:
     url = DatabaseUrl.parse("postgresql://user:s3cret%21@db.example:5433/mail")
     assert (url.password, url.port) == ("s3cret!", 5433)
     assert "s3cret" not in f"{url} {url!r}"
+
+
+def test_every_module_with_tables_is_known_to_tortoise_and_its_commands() -> None:
+    folder = Path(tables.__file__).parent
+    names = [f"models.tables.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+    told = json.loads((folder.parent / "migrations" / "tortoise.json").read_text("utf-8"))
+    for apps in (told["apps"], DatabaseUrl("sqlite", path="/x").tortoise_config(1)["apps"]):
+        assert apps["models"]["models"] == names
 
 
 @pytest.mark.asyncio

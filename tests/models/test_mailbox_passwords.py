@@ -14,7 +14,7 @@ from tortoise.exceptions import IntegrityError
 from models import clock, mailbox_passwords
 from models.database import Database, Unit
 from models.mailbox_passwords import SYMBOLS, NewPassword, StoredPassword
-from models.tables import Agency
+from models.tables.agencies import Agency
 from tests import storage
 from tests.storage import contents
 from tests.surroundings import seals

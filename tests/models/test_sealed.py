@@ -11,7 +11,7 @@ from models.database import Database, Unit
 from models.keys import KeyRing
 from models.mailbox_passwords import NewPassword
 from models.seals import Seals, key_id_of
-from models.tables import Mailbox
+from models.tables.mailboxes import Mailbox
 from tests.resolvers.arrivals import agency, mailbox, take
 from tests.storage import contents
 from tests.surroundings import RING, SEALS

@@ -14,7 +14,8 @@ import pytest
 
 from models import bookings, visibility
 from models.database import Database, Unit
-from models.tables import ActivityKind, MailDirection, ReadLevel
+from models.tables.mails import ActivityKind, MailDirection
+from models.tables.users import ReadLevel
 from models.visibility import Filter, Position, Reader, Stretch
 
 START = datetime(2024, 5, 1, tzinfo=UTC)

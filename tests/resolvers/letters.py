@@ -12,7 +12,9 @@ import pytest_asyncio
 
 from models.database import Database
 from models.seals import Purpose
-from models.tables import CredentialContent, Mailbox, OutboxLetter, User
+from models.tables.letters import CredentialContent, OutboxLetter
+from models.tables.mailboxes import Mailbox
+from models.tables.users import User
 from resolvers import credentials
 from resolvers.deliveries import CredentialDelivery as Delivery
 from resolvers.errors import CallerError

@@ -7,7 +7,9 @@ from typing import Any
 
 from models import clock
 from models.credential_deliveries import LINK_LIFETIME
-from models.tables import CredentialContent, CredentialDelivery, DeliveryState, Mailbox, User
+from models.tables.letters import CredentialContent, CredentialDelivery, DeliveryState
+from models.tables.mailboxes import Mailbox
+from models.tables.users import User
 
 
 async def give_link(mailbox: Mailbox, by: User, *, version: int = 1, **columns: Any) -> str:  # noqa: ANN401

@@ -9,16 +9,10 @@ from models import clock, mailbox_passwords
 from models.database import Database, Unit
 from models.mailbox_passwords import NewPassword
 from models.seals import Seals
-from models.tables import (
-    Agency,
-    AuditEvent,
-    Mailbox,
-    MailboxEvent,
-    MailboxEventKind,
-    MailboxPasswordKnower,
-    Role,
-    User,
-)
+from models.tables.agencies import Agency
+from models.tables.audit import AuditEvent
+from models.tables.mailboxes import Mailbox, MailboxEvent, MailboxEventKind, MailboxPasswordKnower
+from models.tables.users import Role, User
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 

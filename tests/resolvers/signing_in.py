@@ -10,7 +10,9 @@ from typing import Any
 from mail.endings import Endings
 from models.database import Database
 from models.keys import KeyRing
-from models.tables import Agency, Role, SessionKind, User
+from models.tables.agencies import Agency
+from models.tables.sessions import SessionKind
+from models.tables.users import Role, User
 from resolvers import sessions
 from resolvers.errors import UnauthenticatedError
 from resolvers.events import events_of

@@ -6,7 +6,7 @@ import pytest
 
 from models import clock
 from models.database import Database, Unit
-from models.tables import ReadLevel, Role, User, UserState
+from models.tables.users import ReadLevel, Role, User, UserState
 from resolvers.acting import acting_user
 from resolvers.errors import UnauthenticatedError
 from resolvers.request import Viewer

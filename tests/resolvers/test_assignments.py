@@ -11,7 +11,8 @@ import pytest
 
 from models import clock
 from models.database import Database, Unit
-from models.tables import Assignment, Mailbox, Role, User, UserState
+from models.tables.mailboxes import Assignment, Mailbox
+from models.tables.users import Role, User, UserState
 from resolvers import assignments
 from resolvers.errors import CallerError, ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError
 from resolvers.following import Followed

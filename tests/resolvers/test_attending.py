@@ -11,7 +11,9 @@ import pytest_asyncio
 
 from models.database import Database, Unit
 from models.notifications import CHANNEL
-from models.tables import Mailbox, MailPart, User
+from models.tables.mailboxes import Mailbox
+from models.tables.mails import MailPart
+from models.tables.users import User
 from resolvers.booking import BookMail, book_mail
 from resolvers.events import EventsLostError, PostgresEvents, Subscription
 from resolvers.listeners import BOOKED

@@ -9,7 +9,10 @@ import pytest
 
 from models import clock, visibility
 from models.database import Database
-from models.tables import Agency, Mailbox, MailDirection, MailPart, ReadLevel, Role, User
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Mailbox
+from models.tables.mails import MailDirection, MailPart
+from models.tables.users import ReadLevel, Role, User
 from models.visibility import Filter, Reader, Stretch
 from resolvers import mailbox_settings
 from resolvers.booking import BookMail, book_mail

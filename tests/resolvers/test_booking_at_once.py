@@ -10,7 +10,10 @@ import pytest
 
 from models.database import POOL_SIZE, Database, Unit
 from models.faults import OutcomeUnknownError
-from models.tables import Agency, Mailbox, MailPart, ReadLevel, User
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Mailbox
+from models.tables.mails import MailPart
+from models.tables.users import ReadLevel, User
 from resolvers.activities import Entry
 from resolvers.booking import BookMail, book_by_steps, book_mail
 from resolvers.errors import CallerError, UnauthenticatedError

@@ -14,16 +14,9 @@ from mail.client_setup.settings import client_settings
 from mail.client_setup.signing import Signing
 from models import clock, mailbox_passwords, outbox
 from models.database import Database
-from models.tables import (
-    CredentialContent,
-    CredentialDelivery,
-    DeliveryState,
-    Mailbox,
-    MailboxEventKind,
-    Role,
-    User,
-    UserState,
-)
+from models.tables.letters import CredentialContent, CredentialDelivery, DeliveryState
+from models.tables.mailboxes import Mailbox, MailboxEventKind
+from models.tables.users import Role, User, UserState
 from resolvers import agencies, credentials, mailboxes, recipients
 from resolvers.deliveries import CredentialDelivery as Delivery
 from resolvers.errors import (

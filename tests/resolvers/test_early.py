@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models import visibility
-from models.tables import User
+from models.tables.users import User
 from resolvers import activities, mailboxes, users
 from resolvers.activities import Early
 from resolvers.activity_lists import Entries

@@ -15,7 +15,7 @@ import pytest
 from models.bookings import MailContent, References, book
 from models.database import Database, Unit
 from models.snapshot import snapshot
-from models.tables import MailPart
+from models.tables.mails import MailPart
 from resolvers import exporting
 from resolvers.hashing import Hasher
 from resolvers.importing import LineRefusedError, bring

@@ -12,16 +12,8 @@ import pytest
 
 from models import mailbox_passwords
 from models.database import Database, Unit
-from models.tables import (
-    Assignment,
-    Mailbox,
-    MailboxEventKind,
-    MailboxPassword,
-    Role,
-    SessionEnding,
-    User,
-    UserState,
-)
+from models.tables.mailboxes import Assignment, Mailbox, MailboxEventKind, MailboxPassword, SessionEnding
+from models.tables.users import Role, User, UserState
 from resolvers import (
     assignments,
     mailbox_settings,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.bookings import References
-from models.tables import MailPart
+from models.tables.mails import MailPart
 from resolvers.importing.errors import LineRefusedError
 from resolvers.importing.lines import (
     AgencyContent,

@@ -9,7 +9,7 @@ from models import clock, mailbox_passwords
 from models.database import Database
 from models.seals import Purpose
 from models.snapshot import snapshot
-from models.tables import User
+from models.tables.users import User
 from resolvers import exporting, mailboxes, password_knowledge
 from resolvers.importing import LineRefusedError
 from tests import storage

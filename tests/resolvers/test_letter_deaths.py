@@ -10,7 +10,8 @@ from mail.handing import Handed, Outcome, Outgoing
 from mail.outbox import Outbox
 from models.database import Database
 from models.outbox import GIVEN_UP
-from models.tables import CredentialDelivery, DeliveryState, OutboxLetter, UserState
+from models.tables.letters import CredentialDelivery, DeliveryState, OutboxLetter
+from models.tables.users import UserState
 from resolvers import assignments, credentials, mailbox_settings, renewals, user_rights
 from resolvers.deliveries import CHANGED, teller
 from resolvers.request import Request

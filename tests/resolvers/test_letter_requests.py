@@ -9,11 +9,8 @@ import pytest
 
 from models import clock
 from models.database import Database
-from models.tables import (
-    CredentialDelivery,
-    OutboxLetter,
-    Role,
-)
+from models.tables.letters import CredentialDelivery, OutboxLetter
+from models.tables.users import Role
 from resolvers import credentials, letter_requests, rates
 from resolvers.errors import (
     ConflictError,

@@ -10,7 +10,10 @@ import pytest_asyncio
 
 from models import clock, visibility
 from models.database import Database, DatabaseUnavailableError, Unit
-from models.tables import Activity, Agency, Mailbox, ReadLevel, User
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Mailbox
+from models.tables.mails import Activity
+from models.tables.users import ReadLevel, User
 from models.visibility import Filter
 from resolvers import events as bus
 from resolvers import feed

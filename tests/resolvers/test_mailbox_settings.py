@@ -11,21 +11,11 @@ import pytest
 
 from models import clock, mailbox_passwords
 from models.database import Database
-from models.tables import (
-    Activity,
-    ActivityMailbox,
-    ActivityReader,
-    Assignment,
-    AuditEvent,
-    Mailbox,
-    MailboxEventKind,
-    MailboxPassword,
-    Module,
-    ModuleName,
-    Role,
-    User,
-    UserState,
-)
+from models.tables.agencies import Module, ModuleName
+from models.tables.audit import AuditEvent
+from models.tables.mailboxes import Assignment, Mailbox, MailboxEventKind, MailboxPassword
+from models.tables.mails import Activity, ActivityMailbox, ActivityReader
+from models.tables.users import Role, User, UserState
 from resolvers import assignments, mailbox_settings
 from resolvers.errors import (
     AccountManagerContact,

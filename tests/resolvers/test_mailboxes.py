@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from models.database import Database, Unit
-from models.tables import Mailbox, MailboxEventKind, Role, User
+from models.tables.mailboxes import Mailbox, MailboxEventKind
+from models.tables.users import Role, User
 from resolvers import assignments, mailbox_events, mailboxes
 from resolvers.errors import InvalidInputError, NotFoundError, UnauthenticatedError
 from resolvers.windows import Arguments

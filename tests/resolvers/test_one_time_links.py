@@ -11,13 +11,10 @@ import pytest_asyncio
 from models import clock
 from models.database import Database
 from models.seals import SealError
-from models.tables import (
-    AuditEvent,
-    CredentialDelivery,
-    Mailbox,
-    MailboxEventKind,
-    User,
-)
+from models.tables.audit import AuditEvent
+from models.tables.letters import CredentialDelivery
+from models.tables.mailboxes import Mailbox, MailboxEventKind
+from models.tables.users import User
 from resolvers import deliveries, one_time_links, renewals
 from resolvers.errors import CallerError, NotFoundError, RateLimitedError
 from resolvers.one_time_links import REFUSALS, Shown

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.database import Database
-from models.tables import Agency, Assignment, Mailbox, User
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Assignment, Mailbox
+from models.tables.users import User
 from resolvers import assignments, mailboxes, users
 from resolvers.cursors import Kind, decode_cursor, encode_cursor
 from resolvers.errors import InvalidInputError

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from models.database import Database
-from models.tables import Mailbox, Role, User, UserState
+from models.tables.mailboxes import Mailbox
+from models.tables.users import Role, User, UserState
 from resolvers import assignments, mailbox_settings, passwords, rates, renewals, user_rights
 from resolvers.errors import CallerError, ForbiddenError, UnauthenticatedError
 from resolvers.following import Followed

@@ -13,7 +13,8 @@ import pytest_asyncio
 from models import clock, mailbox_passwords
 from models.database import Database
 from models.seals import SealError
-from models.tables import Mailbox, MailboxEventKind, Role, User, UserState
+from models.tables.mailboxes import Mailbox, MailboxEventKind
+from models.tables.users import Role, User, UserState
 from resolvers import passwords, rates
 from resolvers.errors import (
     CallerError,

@@ -14,17 +14,15 @@ import pytest_asyncio
 from models import clock, mailbox_passwords
 from models.database import Database
 from models.mailbox_passwords import NewPassword, StoredPassword
-from models.tables import (
+from models.tables.mailboxes import (
     Assignment,
     Mailbox,
     MailboxEventKind,
     MailboxPassword,
     MailboxRenewal,
-    Role,
     SessionEnding,
-    User,
-    UserState,
 )
+from models.tables.users import Role, User, UserState
 from resolvers import rates, renewals
 from resolvers.errors import (
     CallerError,

@@ -9,7 +9,7 @@ import pytest
 
 from models import clock
 from models.sessions import HOLDS
-from models.tables import Role, UserState
+from models.tables.users import Role, UserState
 from resolvers import mailboxes
 from resolvers import riding as room
 from resolvers.errors import UnauthenticatedError

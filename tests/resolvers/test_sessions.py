@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from models.database import Database
-from models.tables import Role, SessionKind, UserState
+from models.tables.sessions import SessionKind
+from models.tables.users import Role, UserState
 from resolvers import sessions
 from resolvers.errors import (
     CallerError,

@@ -15,7 +15,8 @@ import pytest_asyncio
 
 from models import clock
 from models.database import Database
-from models.tables import Role, SessionKind, UserState
+from models.tables.sessions import SessionKind
+from models.tables.users import Role, UserState
 from resolvers import hashing, sessions, sign_in_limits
 from resolvers.errors import (
     CallerError,

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from models.database import Database
-from models.tables import User
+from models.tables.users import User
 from resolvers.request import Request, Viewer
 from resolvers.services import Services
 from schema import schema

@@ -7,7 +7,10 @@ from typing import Any
 
 from models import clock
 from models.database import Database
-from models.tables import Assignment, AuditEvent, MailboxEvent, ModuleName, ReadLevel, Role, User, UserState
+from models.tables.agencies import ModuleName
+from models.tables.audit import AuditEvent
+from models.tables.mailboxes import Assignment, MailboxEvent
+from models.tables.users import ReadLevel, Role, User, UserState
 from resolvers import sessions
 from resolvers.errors import UnauthenticatedError
 from resolvers.node_ids import NodeKind, encode

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from models.tables import Agency, OfficeGroup, Role, User
+from models.tables.agencies import Agency
+from models.tables.users import OfficeGroup, Role, User
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.schema.asking import Asking, Json

@@ -9,7 +9,9 @@ from uuid import UUID
 import pytest
 
 from models import clock
-from models.tables import Agency, Mailbox, ReadLevel, Role, User
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Mailbox
+from models.tables.users import ReadLevel, Role, User
 from models.visibility import Filter
 from resolvers.activities import bookings as bookings_of
 from resolvers.activity_lists import Entries

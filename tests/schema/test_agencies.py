@@ -6,17 +6,9 @@ import pytest
 
 from models import derived
 from models.database import Database
-from models.tables import (
-    Agency,
-    Domain,
-    Mailbox,
-    Module,
-    ModuleName,
-    OfficeGroup,
-    OfficeGroupMember,
-    Role,
-    UserState,
-)
+from models.tables.agencies import Agency, Domain, Module, ModuleName
+from models.tables.mailboxes import Mailbox
+from models.tables.users import OfficeGroup, OfficeGroupMember, Role, UserState
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.resolvers.offices import audited

@@ -9,7 +9,9 @@ import pytest
 
 from models import audit, clock
 from models.database import Database, Unit
-from models.tables import Agency, Mailbox, Role, User
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Mailbox
+from models.tables.users import Role, User
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.resolvers.offices import Office

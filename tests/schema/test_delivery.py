@@ -10,7 +10,8 @@ import pytest
 
 from models import clock
 from models.database import Unit
-from models.tables import CredentialDelivery, User
+from models.tables.letters import CredentialDelivery
+from models.tables.users import User
 from resolvers.deliveries import teller
 from resolvers.events import events_of
 from resolvers.request import Request

@@ -7,7 +7,8 @@ import pytest
 from graphql import GraphQLError
 
 from models.database import Database
-from models.tables import ModuleName, User
+from models.tables.agencies import ModuleName
+from models.tables.users import User
 from resolvers import user_rights, users
 from resolvers.errors import (
     AccountManagerContact,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from models.database import Database
-from models.tables import Mailbox, MailboxEvent, MailboxEventKind, Role, User
+from models.tables.mailboxes import Mailbox, MailboxEvent, MailboxEventKind
+from models.tables.users import Role, User
 from resolvers.node_ids import NodeKind, encode
 from schema.scalars import write_instant
 from tests import storage

@@ -7,7 +7,9 @@ from uuid import uuid4
 import pytest
 
 from models.database import Database
-from models.tables import Assignment, Mailbox, ModuleName, Role, UserState
+from models.tables.agencies import ModuleName
+from models.tables.mailboxes import Assignment, Mailbox
+from models.tables.users import Role, UserState
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.resolvers.offices import Office, box_id, user_id

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from models.database import Database
-from models.tables import Role
+from models.tables.users import Role
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.schema.asking import Asking

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from models import clock
-from models.tables import Mailbox, MailboxPassword, Role, User, UserState
+from models.tables.mailboxes import Mailbox, MailboxPassword
+from models.tables.users import Role, User, UserState
 from resolvers import rates
 from tests import storage
 from tests.resolvers.offices import Office, box_id, new_password, user_id

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from models.database import Database
-from models.tables import ReadLevel, Role
+from models.tables.users import ReadLevel, Role
 from resolvers import node_ids
 from resolvers.node_ids import NodeKind
 from tests import storage

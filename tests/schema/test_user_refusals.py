@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from models import clock
-from models.tables import Role, User, UserState
+from models.tables.users import Role, User, UserState
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.schema.asking import Asking

@@ -9,7 +9,9 @@ import pytest
 
 from models import clock
 from models.database import Database
-from models.tables import Assignment, ReadLevel, Role, Session, User, UserState
+from models.tables.mailboxes import Assignment
+from models.tables.sessions import Session
+from models.tables.users import ReadLevel, Role, User, UserState
 from resolvers.events import SESSIONS_ENDED
 from tests import storage
 from tests.resolvers.offices import audited

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from models.tables import OfficeGroup, Role, User, UserState
+from models.tables.users import OfficeGroup, Role, User, UserState
 from resolvers.hashing import Hasher
 from tests import storage
 from tests.resolvers.offices import audited

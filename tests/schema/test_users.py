@@ -3,7 +3,7 @@
 import pytest
 
 from models.database import Database
-from models.tables import OfficeGroup, OfficeGroupMember, ReadLevel, Role, User, UserState
+from models.tables.users import OfficeGroup, OfficeGroupMember, ReadLevel, Role, User, UserState
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.schema.asking import Asking

@@ -11,7 +11,9 @@ import orjson
 import pytest
 
 from models.json_text import WRITTEN
-from models.tables import Agency, Mailbox, ReadLevel, Role, User
+from models.tables.agencies import Agency
+from models.tables.mailboxes import Mailbox
+from models.tables.users import ReadLevel, Role, User
 from resolvers import writing
 from resolvers.node_ids import NodeKind, encode
 from schema import schema

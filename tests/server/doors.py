@@ -16,7 +16,8 @@ from strawberry import Schema
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from models import clock
-from models.tables import Agency, Role, User
+from models.tables.agencies import Agency
+from models.tables.users import Role, User
 from resolvers.hashing import Hasher
 from schema import schema as postfach
 from server.app import create_app

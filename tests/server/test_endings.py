@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models import clock
-from models.tables import SessionEnding
+from models.tables.mailboxes import SessionEnding
 from tests import command, storage
 from tests.mail.answering import KEY, answering
 from tests.resolvers.offices import box_id

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from models import clock
 from models.database import Database
-from models.tables import Mailbox
+from models.tables.mailboxes import Mailbox
 from resolvers import one_time_links
 from tests import storage
 from tests.resolvers.links import give_link, opened_at

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from models import clock
-from models.tables import ReadLevel, Role
+from models.tables.users import ReadLevel, Role
 from schema.root import compiled
 from tests import storage
 from tests.resolvers.signing_in import PASSWORD
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from models.tables import Mailbox, User
+    from models.tables.mailboxes import Mailbox
+    from models.tables.users import User
     from tests.client import Answer
 
 pytestmark = pytest.mark.asyncio

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from models import clock
-from models.tables import ReadLevel, Role
+from models.tables.users import ReadLevel, Role
 from resolvers.node_ids import NodeKind, encode
 from tests import storage
 from tests.server.doors import WHO, Doors, doors
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.database import Unit
-    from models.tables import Mailbox, User
+    from models.tables.mailboxes import Mailbox
+    from models.tables.users import User
     from tests.client import Answer
 
 pytestmark = pytest.mark.asyncio

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from execution.shares import LOOK_SECONDS, MOST_SECONDS, THERE_SECONDS
-from models.tables import ReadLevel, UserState
+from models.tables.users import ReadLevel, UserState
 from schema import schema
 from server.turns import LARGE_BYTES
 from tests import storage

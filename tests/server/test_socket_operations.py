@@ -17,7 +17,7 @@ import strawberry
 from tortoise import Tortoise
 
 from models.json_text import WRITTEN
-from models.tables import ReadLevel
+from models.tables.users import ReadLevel
 from schema import root, schema
 from schema.root import compiled
 from server.logs import JsonLines
