@@ -40,12 +40,7 @@ class World:
             str(self.agency_id),
         )
         for _ in range(4):
-            self.mailboxes.append(uuid4())
-            await unit.execute(
-                "INSERT INTO mailboxes (id, agency_id, address, fold_search, vip, active, automatic_booking, last_moment) "
-                "VALUES ($1, $2, $3, '', $4, true, false, $5)",
-                self.mailboxes[-1], self.agency_id, f"{uuid4()}@a.example", random.random() < 0.4, START,
-            )  # fmt: skip
+            self.mailboxes.append(await self._mailbox(unit, vip=random.random() < 0.4))
         groups = [uuid4() for _ in range(2)]
         for group in groups:
             await unit.execute(
@@ -57,7 +52,22 @@ class World:
         for levels in random.sample(list(product(ReadLevel, ReadLevel)), 6):
             await self._user(unit, levels, groups)
         for _ in range(25):
-            await self._mail(unit)
+            await self._mail(unit, self.mailboxes)
+
+    async def store_crowd(self, unit: Unit) -> None:
+        """Store many more e-mails at a mailbox that nobody was ever assigned to."""
+        mailbox_id = await self._mailbox(unit, vip=False)
+        for _ in range(50):
+            await self._mail(unit, [mailbox_id])
+
+    async def _mailbox(self, unit: Unit, *, vip: bool) -> UUID:
+        mailbox_id = uuid4()
+        await unit.execute(
+            "INSERT INTO mailboxes (id, agency_id, address, fold_search, vip, active, automatic_booking, last_moment) "
+            "VALUES ($1, $2, $3, '', $4, true, false, $5)",
+            mailbox_id, self.agency_id, f"{uuid4()}@a.example", vip, START,
+        )  # fmt: skip
+        return mailbox_id
 
     async def _user(self, unit: Unit, levels: tuple[ReadLevel, ReadLevel], groups: Sequence[UUID]) -> None:
         random = self.random
@@ -84,15 +94,15 @@ class World:
                     uuid4(), self.agency_id, mailbox_id, reader.user_id, since, until,
                 )  # fmt: skip
 
-    async def _mail(self, unit: Unit) -> None:
+    async def _mail(self, unit: Unit, mailboxes: Sequence[UUID]) -> None:
         random, mail_id = self.random, uuid4()
         await unit.execute(
             "INSERT INTO mails (id, agency_id, identity, message_id, sender, recipients, subject, preview, remark, fold_search) "
             "VALUES ($1, $2, $3, 'm', 's', 'r', '', '', '', $4)",
             mail_id, self.agency_id, mail_id.hex, random.choice(("haus", "garten", "haus garten")),
         )  # fmt: skip
-        booked = random.sample(self.mailboxes, random.choice((1, 1, 1, 2, 3)))
-        unread = [each for each in self.mailboxes if each not in booked and random.random() < 0.15]
+        booked = random.sample(mailboxes, min(random.choice((1, 1, 1, 2, 3)), len(mailboxes)))
+        unread = [each for each in mailboxes if each not in booked and random.random() < 0.15]
         for position, mailbox_id in enumerate(booked, 1):
             await unit.execute(
                 "INSERT INTO bookings (id, agency_id, mail_id, mailbox_id, part, decisive_at, position) "
@@ -192,6 +202,27 @@ async def test_a_walk_in_either_direction_meets_each_entry_once(database: Databa
                     replace(stretch, lower=last.successor()) if oldest_first else replace(stretch, upper=last)
                 )
             assert met == (expected[::-1] if oldest_first else expected)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(17, 20))
+async def test_a_group_that_reads_little_of_what_its_agency_has_meets_all_of_it(
+    database: Database, seed: int
+) -> None:
+    """Where a large group's page is looked for first, some entries are the group's, but too few for the page."""
+    made = await world(database, seed)
+    await database.transact(made.store_crowd)
+    for each, narrowed in product(made.readers, (Filter(), Filter(direction=MailDirection.INCOMING))):
+        reader = Reader(each.user_id, each.agency_id, ReadLevel.OFFICE_GROUP, ReadLevel.OFFICE_GROUP)
+        await database.execute(
+            "UPDATE users SET activity_read_level = 'OFFICE_GROUP', agents_log_read_level = 'OFFICE_GROUP' WHERE id = $1",
+            reader.user_id,
+        )
+        expected = await by_condition(database, reader, narrowed)
+        for oldest_first, limit in product((False, True), (2, 3, 5)):
+            stretch = Stretch(limit=limit, oldest_first=oldest_first)
+            found = await visibility.entries(database, reader, narrowed, stretch)
+            assert keys(found[None]) == (expected[::-1] if oldest_first else expected)[:limit]
 
 
 @pytest.mark.asyncio
