@@ -37,7 +37,6 @@ from graphql import (
     is_leaf_type,
     is_required_argument,
     is_required_input_field,
-    print_ast,
     specified_rules,
     type_from_ast,
 )
@@ -45,6 +44,8 @@ from graphql.utilities import validate_input_literal
 from graphql.validation.rules.variables_in_allowed_position import allowed_variable_usage
 from strawberry.schema.schema import validate_document
 from strawberry.types.base import StrawberryMaybe
+
+from execution.merging import TYPENAME, DoubtError, Level, Merging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,17 +67,8 @@ if TYPE_CHECKING:
 
 RULES = tuple(specified_rules)
 """The rules that are stood for, with those that Strawberry adds to them."""
-MOST_FIELDS, MOST_FRAGMENTS = 1_000, 50
-"""Of a document with its fragments in place."""
-MOST_COMPARED = 100_000
-"""What the rules may have to compare, pair by pair, of what is answered together: they give up on five times as much."""
-PAIR, SPREAD = 7, 4
-"""What the rules count at the most for a pair of fields without arguments, and for a spread beside each selection."""
-TYPENAME, DEFINITION = "__typename", "strawberry-definition"
-
-
-class _DoubtError(Exception):
-    """The rules have to say."""
+MOST_FRAGMENTS = 50
+DEFINITION = "strawberry-definition"
 
 
 class _Usage(NamedTuple):
@@ -85,13 +77,6 @@ class _Usage(NamedTuple):
     name: str
     expected: GraphQLInputType
     default: Any
-
-
-class _Level(NamedTuple):
-    """A selection, and of which type."""
-
-    node: SelectionSetNode
-    parent: GraphQLNamedType
 
 
 def errors_in(
@@ -112,13 +97,13 @@ def is_plainly_valid(schema: GraphQLSchema, document: DocumentNode) -> bool:
         return False
     try:
         _Validity(schema, document)
-    except (_DoubtError, RecursionError):
+    except (DoubtError, RecursionError):
         return False
     return True
 
 
 class _Validity:
-    """Goes through a document and raises `_DoubtError` at what is for the rules to judge."""
+    """Goes through a document and raises `DoubtError` at what is for the rules to judge."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         self._schema = schema
@@ -135,26 +120,26 @@ class _Validity:
             elif isinstance(each, OperationDefinitionNode) and operation is None:
                 operation = each
             else:
-                raise _DoubtError
+                raise DoubtError
         if operation is None or len(self._fragments) > MOST_FRAGMENTS:
-            raise _DoubtError
+            raise DoubtError
         self._operation(operation)
 
     def _operation(self, node: OperationDefinitionNode) -> None:
         root = self._schema.get_root_type(node.operation)
         if root is None or node.operation is OperationType.SUBSCRIPTION or node.directives:
-            raise _DoubtError
+            raise DoubtError
         self._selection(node.selection_set, root, {})
         of_operation = self._spread
         for name, fragment in self._fragments.items():
             self._spread = self._spreads[name] = set()
             if fragment.directives or fragment.variable_definitions:
-                raise _DoubtError
+                raise DoubtError
             self._selection(fragment.selection_set, self._condition(fragment), {})
         self._check_spreads(of_operation)
         self._check_variables(node.variable_definitions or ())
         if self._overlaps:
-            _Merging(self._types, self._fragments).check([_Level(node.selection_set, root)])
+            Merging(self._types, self._fragments).check([Level(node.selection_set, root)])
 
     # ---------------------------------------------------------------- selections
 
@@ -163,7 +148,7 @@ class _Validity:
     ) -> None:
         """Look at a selection. `keys` are those of its answer, so far."""
         if not node.selections:
-            raise _DoubtError
+            raise DoubtError
         is_union = not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)
         fields: Mapping[str, GraphQLField] = {} if is_union else parent.fields  # type: ignore[attr-defined]  # all others have them
         for each in node.selections:
@@ -184,45 +169,45 @@ class _Validity:
             elif isinstance(each, FragmentSpreadNode):
                 fragment = self._fragments.get(each.name.value)
                 if fragment is None or each.arguments:
-                    raise _DoubtError
+                    raise DoubtError
                 self._check_overlap(self._condition(fragment), parent)
                 self._spread.add(each.name.value)
                 self._overlaps = True
             else:
-                raise _DoubtError
+                raise DoubtError
 
     def _field(self, node: FieldNode, fields: Mapping[str, GraphQLField]) -> None:
         name = node.name.value
         definition = fields.get(name)
         if definition is None:
             if name != TYPENAME or node.arguments or node.selection_set is not None:
-                raise _DoubtError
+                raise DoubtError
             return
         if definition.args or node.arguments:
             self._arguments(node.arguments or (), definition.args)
         kind = get_named_type(definition.type)
         if is_leaf_type(kind):
             if node.selection_set is not None:
-                raise _DoubtError
+                raise DoubtError
         elif node.selection_set is None:
-            raise _DoubtError
+            raise DoubtError
         else:
             self._selection(node.selection_set, kind, {})
 
     def _condition(self, node: FragmentDefinitionNode | InlineFragmentNode) -> GraphQLNamedType:
         kind = None if node.type_condition is None else self._types.get(node.type_condition.name.value)
         if kind is None or not is_composite_type(kind):
-            raise _DoubtError
+            raise DoubtError
         return kind
 
     def _check_overlap(self, kind: GraphQLNamedType, parent: GraphQLNamedType) -> None:
         if kind is not parent and not do_types_overlap(self._schema, kind, parent):  # type: ignore[arg-type]  # both are composite
-            raise _DoubtError
+            raise DoubtError
 
     def _directives(self, nodes: Sequence[DirectiveNode]) -> None:
         names = {each.name.value for each in nodes}
         if len(names) != len(nodes) or not names <= {"skip", "include"}:
-            raise _DoubtError
+            raise DoubtError
         for each in nodes:
             self._arguments(each.arguments or (), GraphQLSkipDirective.args)
 
@@ -234,7 +219,7 @@ class _Validity:
         def follow(names: set[str]) -> None:
             for name in names:
                 if name in way:
-                    raise _DoubtError
+                    raise DoubtError
                 if name not in done:
                     way.add(name)
                     follow(self._spreads[name])
@@ -243,25 +228,25 @@ class _Validity:
 
         follow(of_operation)
         if len(done) != len(self._fragments):
-            raise _DoubtError
+            raise DoubtError
 
     # ---------------------------------------------------------------- arguments, values and variables
 
     def _arguments(self, nodes: Sequence[ArgumentNode], known: Mapping[str, GraphQLArgument]) -> None:
         given = {each.name.value: each.value for each in nodes}
         if len(given) != len(nodes):
-            raise _DoubtError
+            raise DoubtError
         for name, argument in known.items():
             value = given.pop(name, None)
             if value is not None:
                 if isinstance(value, NullValueNode) and _is_maybe(argument.extensions.get(DEFINITION)):
-                    raise _DoubtError
+                    raise DoubtError
                 default = argument.default if argument.default is not None else argument.default_value
                 self._value(value, argument.type, default)
             elif is_required_argument(argument):
-                raise _DoubtError
+                raise DoubtError
         if given:
-            raise _DoubtError
+            raise DoubtError
 
     def _value(self, node: ValueNode, expected: GraphQLInputType, default: Any = Undefined) -> None:
         if isinstance(node, VariableNode):
@@ -270,35 +255,35 @@ class _Validity:
         kind: Any = expected.of_type if isinstance(expected, GraphQLNonNull) else expected
         if isinstance(node, NullValueNode):
             if kind is not expected:
-                raise _DoubtError
+                raise DoubtError
         elif isinstance(node, ListValueNode):
             if not isinstance(kind, GraphQLList):
-                raise _DoubtError
+                raise DoubtError
             for each in node.values:
                 self._value(each, kind.of_type)
         elif isinstance(node, ObjectValueNode):
             if not isinstance(kind, GraphQLInputObjectType) or _is_one_of(kind):
-                raise _DoubtError
+                raise DoubtError
             self._object(node, kind)
         elif is_leaf_type(kind):
             validate_input_literal(node, kind, _doubt)
         else:
-            raise _DoubtError
+            raise DoubtError
 
     def _object(self, node: ObjectValueNode, kind: GraphQLInputObjectType) -> None:
         given = {each.name.value: each.value for each in node.fields}
         if len(given) != len(node.fields):
-            raise _DoubtError
+            raise DoubtError
         if any(isinstance(each, NullValueNode) for each in given.values()) and _has_maybe(kind):
-            raise _DoubtError
+            raise DoubtError
         for name, field in kind.fields.items():
             value = given.pop(name, None)
             if value is not None:
                 self._value(value, field.type)
             elif is_required_input_field(field):
-                raise _DoubtError
+                raise DoubtError
         if given:
-            raise _DoubtError
+            raise DoubtError
 
     def _check_variables(self, nodes: Sequence[VariableDefinitionNode]) -> None:
         """Every variable that is used is declared, the other way around, and fits where it stands."""
@@ -306,93 +291,22 @@ class _Validity:
         for each in nodes:
             kind = type_from_ast(self._schema, each.type)
             if each.directives or kind is None or not is_input_type(kind):
-                raise _DoubtError
+                raise DoubtError
             if each.default_value is not None:
                 self._value(each.default_value, kind)
             declared[each.variable.name.value] = kind, each.default_value
         if len(declared) != len(nodes):
-            raise _DoubtError
+            raise DoubtError
         for usage in self._usages:
             found = declared.get(usage.name)
             if found is None:
-                raise _DoubtError
+                raise DoubtError
             if found[0] is not usage.expected and not allowed_variable_usage(
                 self._schema, *found, usage.expected, usage.default
             ):
-                raise _DoubtError
+                raise DoubtError
         if len({usage.name for usage in self._usages}) != len(declared):
-            raise _DoubtError
-
-
-class _Merging:
-    """Whether the fields of the same key, with all fragments in place, are the same: as if any could be of the same object.
-
-    Each is compared with the first of its key alone. The rules compare each with each, also selections and fragments, and refuse
-    a document with too much to compare. So that is counted here too, each time as the most that it can be.
-    """
-
-    def __init__(
-        self, types: Mapping[str, GraphQLNamedType], fragments: Mapping[str, FragmentDefinitionNode]
-    ) -> None:
-        self._types = types
-        self._fragments = fragments
-        self._left = MOST_FIELDS
-        self._compared = 0
-
-    def check(self, levels: list[_Level]) -> None:
-        """Look at selections that are answered together, and at those below them."""
-        for alike in self._by_key(levels).values():
-            first, parent = alike[0]
-            self._count(len(alike) * (len(alike) - 1) // 2 * (PAIR + len(first.arguments or ())))
-            if first.name.value == TYPENAME:
-                if any(node.name.value != TYPENAME for node, _ in alike):
-                    raise _DoubtError
-                continue
-            definition = parent.fields[first.name.value]
-            if len(alike) > 1:
-                written, kind = _written(first), str(definition.type)
-                for node, other in alike[1:]:
-                    if node.name.value != first.name.value or _written(node) != written:
-                        raise _DoubtError
-                    if str(other.fields[node.name.value].type) != kind:
-                        raise _DoubtError
-            below = [node.selection_set for node, _ in alike if node.selection_set is not None]
-            if below:
-                named = get_named_type(definition.type)
-                self.check([_Level(each, named) for each in below])
-
-    def _by_key(self, levels: list[_Level]) -> dict[str, list[tuple[FieldNode, Any]]]:
-        found: dict[str, list[tuple[FieldNode, Any]]] = {}
-        seen: set[str] = set()
-        pending = levels
-        selections, spreads, before = len(levels), 0, self._left
-        while pending:
-            level = pending.pop()
-            for each in level.node.selections:
-                self._left -= 1
-                if self._left < 0:
-                    raise _DoubtError
-                if isinstance(each, FieldNode):
-                    found.setdefault((each.alias or each.name).value, []).append((each, level.parent))
-                elif isinstance(each, InlineFragmentNode):
-                    condition = each.type_condition
-                    inside = level.parent if condition is None else self._types[condition.name.value]
-                    pending.append(_Level(each.selection_set, inside))
-                elif isinstance(each, FragmentSpreadNode):
-                    spreads += 1
-                    if each.name.value not in seen:
-                        seen.add(each.name.value)
-                        fragment = self._fragments[each.name.value]
-                        inside = self._types[fragment.type_condition.name.value]
-                        pending.append(_Level(fragment.selection_set, inside))
-        selections += len(seen)
-        self._count(selections * (before - self._left + SPREAD * spreads) + 2 * spreads * spreads)
-        return found
-
-    def _count(self, compared: int) -> None:
-        self._compared += compared
-        if self._compared > MOST_COMPARED:
-            raise _DoubtError
+            raise DoubtError
 
 
 def _is_one_of(kind: GraphQLInputObjectType) -> bool:
@@ -409,9 +323,5 @@ def _has_maybe(kind: GraphQLInputObjectType) -> bool:
     return any(map(_is_maybe, getattr(kind.extensions.get(DEFINITION), "fields", ())))
 
 
-def _written(node: FieldNode) -> dict[str, str]:
-    return {each.name.value: print_ast(each.value) for each in node.arguments or ()}
-
-
 def _doubt(*_: object) -> None:
-    raise _DoubtError
+    raise DoubtError

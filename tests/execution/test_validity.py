@@ -15,6 +15,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
 
 from execution import validity
+from execution.merging import MOST_COMPARED
 from execution.validity import errors_in, is_plainly_valid
 from schema import schema as postfach
 from tests.execution.zoo import Zoo
@@ -289,7 +290,7 @@ def test_what_is_plainly_valid_is_far_from_too_much_for_the_rules(shape: str) ->
     drawn = [LARGE[shape](count) for count in range(5, 180, 5)]
     plain = [document for document in map(parse, drawn) if is_plainly_valid(ZOO, document)]
     assert len(drawn) > len(plain) > 2
-    with mock.patch.object(overlapping_fields_can_be_merged, "MAX_COMPLEXITY_BUDGET", validity.MOST_COMPARED):
+    with mock.patch.object(overlapping_fields_can_be_merged, "MAX_COMPLEXITY_BUDGET", MOST_COMPARED):
         assert validate_document(ZOO, plain[-1], RULES) == []
 
 
