@@ -29,24 +29,28 @@ class Member:
 
     def fill(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> None:
         """Put the field into each answer."""
-        _put(answers, self.field.key, self.shape.complete(run, self._values(run, sources)))
+        put(answers, self.field.key, self.shape.complete(run, self._values(run, sources)))
 
     async def fill_async(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> None:
         """Do the same where something has to be waited for."""
         values = await self.values(run, sources)
-        _put(answers, self.field.key, await self.shape.complete_async(run, values))
+        put(answers, self.field.key, await self.shape.complete_async(run, values))
 
     def fill_at_hand(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> bool:
         """Put the field into each answer where nothing has to be waited for; return whether it is there."""
-        if not self.may_be_at_hand:
-            return False
-        field = self.field
-        values = field.values_at_hand(run, sources) if self._resolves_async else self._values(run, sources)
-        done = None if values is None else self.shape.complete_at_hand(run, values)
+        done = self.at_hand(run, sources)
         if done is None:
             return False
-        _put(answers, field.key, done)
+        put(answers, self.field.key, done)
         return True
+
+    def at_hand(self, run: Run, sources: Sequence[Any]) -> list[Any] | None:
+        """Return what the answer holds of the field for each object, None where something has to be waited for."""
+        if not self.may_be_at_hand:
+            return None
+        field = self.field
+        values = field.values_at_hand(run, sources) if self._resolves_async else self._values(run, sources)
+        return None if values is None else self.shape.complete_at_hand(run, values)
 
     async def values(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
         """Return the field's value for each object."""
@@ -109,6 +113,7 @@ class Member:
         return values
 
 
-def _put(answers: list[dict[str, Any]], key: str, values: Sequence[Any]) -> None:
+def put(answers: list[dict[str, Any]], key: str, values: Sequence[Any]) -> None:
+    """Put a value into each answer."""
     for answer, value in zip(answers, values, strict=True):
         answer[key] = value

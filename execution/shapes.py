@@ -25,7 +25,7 @@ from graphql.execution.execute import default_type_resolver
 from execution.fields import Field, attribute_of
 from execution.generated import Entry, builder
 from execution.leaves import Leaf, leaf_of
-from execution.members import Member
+from execution.members import Member, put
 from execution.trouble import NotCompilableError, TroubleError
 from execution.waiting import all_of
 from execution.written import SHAPE, TYPENAME, Chosen, Written, WrittenList, as_fragments
@@ -356,13 +356,19 @@ class Objects(Shape):
 
     def complete_at_hand(self, run: Run, values: Sequence[Any]) -> list[Any] | None:
         """Return the answers where nothing has to be waited for."""
-        if not self._may_be_at_hand and not (values and values[0].__class__ is Written):
+        is_written = bool(values) and values[0].__class__ is Written
+        if not self._may_be_at_hand and not is_written:
             return None
+        found: list[list[Any]] = []
+        # What may not be at hand comes first: the rest would be done for nothing.
+        for member in () if is_written or not values else self._later:
+            done = member.at_hand(run, values)
+            if done is None:
+                return None
+            found.append(done)
         answers = self.complete(run, values)
-        if answers and self._later and answers[0].__class__ is dict:
-            for member in self._later:
-                if not member.fill_at_hand(run, values, answers):
-                    return None
+        for member, done in zip(self._later, found, strict=False):
+            put(answers, member.field.key, done)
         return answers
 
     def begin(self, run: Run, values: Sequence[Any]) -> list[dict[str, Any]]:
