@@ -25,7 +25,8 @@ class Member:
         self.shape = shape
         self._resolves_async = field.attribute is None and field.is_async
         self.is_async = self._resolves_async or shape.is_async
-        self.may_be_at_hand = not self._resolves_async or field.at_hand is not None
+        self.may_be_at_hand = field.attribute is not None or field.at_hand is not None
+        """Else a resolver would be called to find out, and once more where something below has to be waited for."""
 
     def fill(self, run: Run, sources: Sequence[Any], answers: list[dict[str, Any]]) -> None:
         """Put the field into each answer."""
@@ -49,7 +50,9 @@ class Member:
         if not self.may_be_at_hand:
             return None
         field = self.field
-        values = field.values_at_hand(run, sources) if self._resolves_async else self._values(run, sources)
+        values = (
+            self._values(run, sources) if field.attribute is not None else field.values_at_hand(run, sources)
+        )
         return None if values is None else self.shape.complete_at_hand(run, values)
 
     async def values(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:

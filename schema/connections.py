@@ -103,17 +103,17 @@ class Edge(Generic[T]):
 
 async def _all_edges(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
     await paging.load_pages(roots)
-    return [root.loaded_edges() for root in roots]
+    return _edges_at_hand(roots)
 
 
 async def _all_nodes(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
     await paging.load_pages(roots)
-    return [root.loaded_nodes() for root in roots]
+    return _nodes_at_hand(roots)
 
 
 async def _all_page_infos(info: Info, roots: Sequence[paging.Connection[Any]]) -> Any:
     await paging.load_pages(roots)
-    return [root.loaded_page_info() for root in roots]
+    return _page_infos_at_hand(roots)
 
 
 def _edges_at_hand(roots: Sequence[paging.Connection[Any]]) -> Any:

@@ -192,6 +192,16 @@ async def test_what_all_wait_for_first_is_waited_for_once_and_the_rest_is_at_han
     assert len(of_herds) == tasks
 
 
+@pytest.mark.parametrize("below", ["number", "weight", "mates { weight }"])
+async def test_a_resolver_is_called_once_whatever_is_waited_for_below_it(below: str) -> None:
+    text = f"{{ cat {{ mates(count: 1) {{ {below} }} }} }}"
+    await QUICK.execute(text, None, Context())
+    operation, context = known(text), Context()
+    assert operation is not None
+    result = await room.execute(COMPILED, QUICK, operation, None, context)
+    assert (result.errors, context.done[0], len(context.done)) == (None, "mates of 0", 1 + ("mates" in below))
+
+
 async def test_what_is_kept_is_bounded_by_its_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MOST_FIELDS", 20)
     compiled = Compiled()
